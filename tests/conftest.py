@@ -1,0 +1,35 @@
+"""Fixtures for every test: one torch thread per worker, no network, and the one way to the golden files."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Two torch threads on a busy two-core machine are 20 times slower than one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+def shared_folder() -> Path | None:
+    """Return the folder of shared facts: VGLLM_SHARED, or `shared` beside the clone; None where there is none."""
+    named = os.environ.get("VGLLM_SHARED")
+    folder = Path(named) if named else REPOSITORY.parent / "shared"
+    return folder if (folder / "golden").is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder of golden files; the test is skipped, with a reason that says how to get them, where it is absent."""
+    folder = shared_folder()
+    if folder is None:
+        pytest.skip("golden files not found: set VGLLM_SHARED to the folder that holds `golden/`")
+    return folder / "golden"
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the clone."""
+    return REPOSITORY
