@@ -1,0 +1,251 @@
+"""The whole model against recordings of the reference implementation, both generations, float32 on a CPU."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.golden.cases import Case, find_cases, worst
+from vgcli_core.errors import CheckpointError, FusionError
+from vgcli_core.model.checkpoint import Options, load_model
+from vgcli_core.model.layouts import to_published
+
+TOKENS, LOGITS, LOSS, GRADIENT = 1e-4, 2e-4, 2e-5, 1e-4
+
+
+@pytest.fixture(scope="module")
+def cases(golden: Path) -> list[Case]:
+    found = find_cases(golden)
+    assert found, f"no model case under {golden}"
+    return found
+
+
+def test_the_patch_embedding_gives_the_recorded_tokens(cases):
+    for case in cases:
+        for index, frames in enumerate(case.frames):
+            expected = _first(case, f"dino_patch_tokens.{index}", f"geometry_patch_tokens.{index}")
+            if expected is None:
+                continue
+            encoder = case.model.geometry_encoder
+            embed = encoder.aggregator.patch_embed if hasattr(encoder, "aggregator") else encoder.encoder
+            with torch.no_grad():
+                from vgcli_core.model.geometry_encoders.normalise import imagenet_normalise
+
+                found = embed(imagenet_normalise(_as_seen(case, frames)))
+            assert worst(found, expected) <= TOKENS, case.name
+
+
+def test_the_aggregator_gives_the_recorded_tokens_special_ones_included(cases):
+    for case in cases:
+        for index, frames in enumerate(case.frames):
+            expected = case.outputs.get(f"aggregated_penultimate.{index}")
+            if expected is None:
+                continue
+            with torch.no_grad():
+                found = case.model.geometry_encoder.aggregator(_as_seen(case, frames))
+            assert worst(found, expected) <= TOKENS, case.name
+
+
+def test_the_last_two_blocks_of_pi3_give_the_recorded_tokens(cases):
+    for case in cases:
+        for index, frames in enumerate(case.frames):
+            expected = case.outputs.get(f"decoder_last_two.{index}")
+            if expected is None:
+                continue
+            from vgcli_core.model.geometry_encoders.normalise import imagenet_normalise
+
+            encoder = case.model.geometry_encoder
+            rows, columns = frames.shape[2] // 14, frames.shape[3] // 14
+            with torch.no_grad():
+                found = encoder.decode(encoder.encoder(imagenet_normalise(frames)), rows, columns)
+            assert worst(torch.stack(found), expected) <= TOKENS, case.name
+
+
+def test_geometry_features_and_merger_output_are_the_recorded_ones_in_frame_order(cases):
+    for case in cases:
+        for index, frames in enumerate(case.frames):
+            if f"geometry_features.{index}" not in case.outputs:
+                assert len(frames) == 0, case.name
+                continue
+            before = frames.clone()
+            with torch.no_grad():
+                features = case.model.geometry_features(frames)
+                merged = case.model.geometry_merger(features)
+            assert torch.equal(frames, before), "the caller's frames were changed"
+            assert worst(features.flatten(1, 2), case.outputs[f"geometry_features.{index}"]) <= TOKENS, case.name
+            expected = case.outputs[f"merger_output.{index}"]
+            assert worst(merged.reshape(expected.shape), expected) <= TOKENS, case.name
+
+
+def test_image_tokens_before_and_after_fusion_are_the_recorded_ones(cases):
+    for case in cases:
+        batch = case.batch()
+        with torch.no_grad():
+            alone = case.model.backbone.image_tokens(batch.pixel_values, batch.grid_thw)
+            fused = case.model.embeds(batch)
+        real = batch.attention_mask.bool()
+        assert worst(alone, case.outputs["visual_embeds"]) <= TOKENS, case.name
+        assert worst(fused[real], case.outputs["fused_embeds"][real]) <= TOKENS, case.name
+
+
+def test_positions_are_exact_where_tokens_are_real(cases):
+    for case in cases:
+        batch = case.batch()
+        real = batch.attention_mask.bool()
+        assert torch.equal(batch.position_ids[:, real], case.outputs["position_ids"][:, real]), case.name
+        prompt = case.batch(generation=True)
+        if "gen.position_ids" in case.outputs:
+            real = prompt.attention_mask.bool()
+            assert torch.equal(prompt.position_ids[:, real], case.outputs["gen.position_ids"][:, real]), case.name
+            step = case.outputs["gen.position_ids_step1"]
+            assert torch.equal(prompt.position_ids[:, :, -1:] + 1, step), case.name
+
+
+def test_hidden_states_logits_and_loss_are_the_recorded_ones(cases):
+    for case in cases:
+        batch = case.batch()
+        with torch.no_grad():
+            output = case.model(batch)
+            hidden = case.model.backbone.hidden(
+                case.model.embeds(batch), positions=batch.position_ids, mask=batch.attention_mask
+            )
+        real = batch.attention_mask.bool()
+        if "logits" in case.outputs:
+            assert worst(output.logits[real], case.outputs["logits"][real]) <= LOGITS, case.name
+        if "logits_last" in case.outputs:
+            last = output.logits[torch.arange(len(real)), real.sum(1) - 1]
+            assert worst(last, case.outputs["logits_last"]) <= LOGITS, case.name
+        assert worst(hidden[real], case.outputs["last_hidden_state"][real]) <= LOGITS, case.name
+        assert abs(float(output.loss) - float(case.outputs["loss"])) <= LOSS, case.name
+
+
+def test_gradients_of_the_loss_are_the_recorded_ones_and_the_encoder_gets_none(cases):
+    for case in cases:
+        model = case.load()
+        published = {to_published(n, model.config.geometry_encoder): p for n, p in model.named_parameters()}
+        model(case.batch()).loss.backward()
+        assert all(p.grad is None for p in model.geometry_encoder.parameters()), case.name
+        recorded = {key.removeprefix("grad/"): t for key, t in case.outputs.items() if key.startswith("grad/")}
+        # A key's bias drops out of the softmax, so its gradient is rounding noise around 0: hence a floor.
+        floor = 1e-6 * max(float(t.abs().max()) for t in recorded.values())
+        for key, expected in recorded.items():
+            name = f"geometry_{key}" if key.startswith("merger.") else key
+            tolerance = GRADIENT * float(expected.abs().max()) + floor
+            assert worst(published[name].grad, expected) <= tolerance, f"{case.name}: {key}"
+
+
+def test_greedy_answers_are_the_recorded_tokens(cases):
+    for case in cases:
+        assert case.generate() == case.outputs["gen.new_tokens"].tolist(), case.name
+
+
+def test_a_repetition_penalty_gives_the_recorded_tokens(cases):
+    for case in cases:
+        found = case.generate(penalty=case.facts["repetition_penalty"])
+        assert found == case.outputs["gen_penalty.new_tokens"].tolist(), case.name
+
+
+def test_an_answer_ends_at_its_stop_token_as_recorded(cases):
+    for case in cases:
+        stop = case.facts["stop_token_id"]
+        for found, expected in zip(case.generate(stop=stop), case.outputs["gen_stop.new_tokens"].tolist(), strict=True):
+            end = expected.index(stop) + 1 if stop in expected else len(expected)
+            assert found == expected[:end], case.name
+
+
+def test_a_prompt_without_pictures_gives_the_recorded_logits(cases):
+    checked = 0
+    for case in cases:
+        if "text_only.input_ids" not in case.inputs:
+            continue
+        from vgcli_core.model.vgllm import ModelInputs
+
+        ids = case.inputs["text_only.input_ids"].view(1, -1)
+        positions = torch.arange(ids.shape[1]).expand(3, 1, -1)
+        with torch.no_grad():
+            found = case.model(ModelInputs(ids, torch.ones_like(ids), positions)).logits
+        expected = case.outputs["text_only.logits"]
+        assert worst(found.reshape(expected.shape), expected) <= LOGITS, case.name
+        checked += 1
+    assert checked
+
+
+def test_pictures_without_geometry_frames_are_refused_rather_than_answered(cases):
+    for case in cases:
+        batch = case.batch()
+        batch.geometry_frames = []
+        with pytest.raises(FusionError, match="0 geometry frames"):
+            case.model(batch)
+
+
+def test_a_saved_model_loads_bit_for_bit_and_needs_no_sizes(cases, tmp_path):
+    from vgcli_core.model.checkpoint import save_model
+
+    for case in cases:
+        folder = save_model(case.model, tmp_path / case.name, max_shard_size="200KB")
+        again, report = load_model(folder, Options(device="cpu", dtype="float32"))
+        before, after = case.model.state_dict(), again.state_dict()
+        assert before.keys() == after.keys()
+        assert all(torch.equal(before[key], after[key]) for key in before), case.name
+        assert report.layout == "generation-2"
+        assert again.config.euler_convention == case.model.config.euler_convention
+        with torch.no_grad():
+            assert torch.equal(again(case.batch()).logits, case.model(case.batch()).logits), case.name
+
+
+def test_generations_differ_in_layout_and_in_what_their_boxes_mean(cases):
+    for case in cases:
+        model, report = load_model(case.folder, Options(device="cpu", geometry_sizes=case.sizes))
+        old = case.folder.parent.parent.name != "gen2"
+        assert report.layout == ("generation-1" if old else "generation-2"), case.name
+        assert model.config.euler_convention == ("zxy" if old else "ZXY")
+        assert model.config.prompt_revision == (1 if old else 2)
+        assert any("assume" in note or "does not say" in note for note in report.notes) is not old
+
+
+def test_weights_of_one_generation_with_the_config_of_the_other_still_use_geometry(cases, tmp_path):
+    import json
+    import shutil
+
+    switches = {"use_vggt_feature", "use_geometry_encoder"}
+    for case in cases:
+        folder = tmp_path / case.name
+        shutil.copytree(case.folder, folder)
+        plain = json.loads((folder / "config.json").read_text())
+        kept = {key: value for key, value in plain.items() if key not in switches}
+        other = switches - set(plain)
+        (folder / "config.json").write_text(json.dumps({**kept, other.pop(): True}))
+        if "vggt_merger_hidden_dim" not in plain and plain.get("geometry_encoder_type") is None:
+            continue
+        model, report = load_model(folder, Options(device="cpu", geometry_sizes=case.sizes))
+        assert model.has_geometry
+        assert any("does not set" in note for note in report.notes)
+        with torch.no_grad():
+            found = model(case.batch()).loss
+        assert abs(float(found) - float(case.outputs["loss"])) <= LOSS, case.name
+
+
+def test_a_config_that_promises_geometry_over_plain_weights_is_refused(cases, tmp_path):
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    case = next(c for c in cases if c.folder.parent.parent.name != "gen2")
+    folder = tmp_path / "plain"
+    shutil.copytree(case.folder, folder)
+    plain = {k: v for k, v in load_file(folder / "model.safetensors").items() if not k.startswith(("vggt.", "merger."))}
+    save_file(plain, folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match="hold none"):
+        load_model(folder, Options(device="cpu", geometry_sizes=case.sizes))
+
+
+def _first(case: Case, *keys: str) -> Tensor | None:
+    return next((case.outputs[key] for key in keys if key in case.outputs), None)
+
+
+def _as_seen(case: Case, frames: Tensor) -> Tensor:
+    """The frames in the order in which the encoder sees them."""
+    config = case.model.config
+    reverse = config.reference_frame == "last" and case.model.geometry_encoder.has_reference_frame
+    return frames.flip(0) if reverse else frames

@@ -1,0 +1,1 @@
+"""Cameras and oriented boxes: the one place for each convention."""

@@ -1,0 +1,117 @@
+"""Oriented 3D boxes (OBB): nine numbers, one rotation convention.
+
+Only this file composes or decomposes angles. In memory they are radians, intrinsic Z-X-Y:
+R = Rz(a) @ Rx(b) @ Ry(c) takes box axes to the axes of the coordinate frame the box is in.
+Weights and annotation files from before 27 November 2025 hold the extrinsic reading of the same three numbers,
+Ry(c) @ Rx(b) @ Rz(a); `to_intrinsic` is the door through which such boxes enter.
+
+Shapes: N boxes; a row of [N, 9] is (x, y, z, dx, dy, dz, a, b, c), metres and radians.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+Floats = NDArray[np.float64]
+Vec3 = tuple[float, float, float]
+
+# scipy's spelling: upper case is intrinsic, lower case extrinsic; they differ once two angles are non-zero.
+EulerConvention = Literal["ZXY", "zxy"]
+
+# x0y0z0, x0y0z1, x0y1z1, x0y1z0, x1y0z0, x1y0z1, x1y1z1, x1y1z0: the corner order of pytorch3d's box overlap.
+_SIGNS = np.array([(x, y, z) for x in (-1, 1) for y, z in ((-1, -1), (-1, 1), (1, 1), (1, -1))], dtype=np.float64)
+
+# Pairs of corners that differ along one box axis: four around each x face, then the four between them.
+EDGES: tuple[tuple[int, int], ...] = (
+    *((0, 1), (1, 2), (2, 3), (3, 0)),
+    *((4, 5), (5, 6), (6, 7), (7, 4)),
+    *((0, 4), (1, 5), (2, 6), (3, 7)),
+)
+
+# Four corners around each face: -x, +x, -y, +y, -z, +z, counter-clockwise seen from outside.
+FACES: tuple[tuple[int, int, int, int], ...] = (
+    (0, 1, 2, 3),
+    (4, 7, 6, 5),
+    (0, 4, 5, 1),
+    (3, 2, 6, 7),
+    (0, 3, 7, 4),
+    (1, 5, 6, 2),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OrientedBox:
+    """One labelled box. `center` is its middle and `size` its full edges, in metres; `angles` are radians."""
+
+    center: Vec3
+    size: Vec3
+    angles: Vec3
+    label: str = ""
+
+
+def as_array(boxes: Sequence[OrientedBox]) -> Floats:
+    """Stack boxes into [N, 9]; N may be 0."""
+    return np.array([box.center + box.size + box.angles for box in boxes], dtype=np.float64).reshape(-1, 9)
+
+
+def as_boxes(rows: Floats, labels: Sequence[str]) -> tuple[OrientedBox, ...]:
+    """Return the rows [N, 9] as boxes with one label each: the way back from `as_array`."""
+    return tuple(
+        OrientedBox((x, y, z), (dx, dy, dz), (a, b, c), label)
+        for (x, y, z, dx, dy, dz, a, b, c), label in zip(rows.tolist(), labels, strict=True)
+    )
+
+
+def rotations(angles: Floats) -> Floats:
+    """Return the matrices [N, 3, 3] of intrinsic Z-X-Y angles [N, 3]: box axes to coordinate frame axes."""
+    return _matrices(angles, "ZXY")
+
+
+def corners(boxes: Floats) -> Floats:
+    """Return the corners [N, 8, 3] of boxes [N, 9], each face of constant x in turn around its rim."""
+    local = _SIGNS * boxes[:, None, 3:6] / 2
+    return local @ rotations(boxes[:, 6:]).transpose(0, 2, 1) + boxes[:, None, :3]
+
+
+def to_intrinsic(boxes: Floats, convention: EulerConvention) -> Floats:
+    """Return boxes [N, 9] whose angles are in `convention` with intrinsic Z-X-Y angles and the same rotation."""
+    if convention == "ZXY":
+        return boxes.copy()
+    return np.hstack([boxes[:, :6], _angles(_matrices(boxes[:, 6:], convention))])
+
+
+def transform(boxes: Floats, matrix: Floats) -> Floats:
+    """Move boxes [N, 9] into another coordinate frame.
+
+    Args:
+        boxes: [N, 9] in the coordinate frame that `matrix` starts from.
+        matrix: [4, 4] rigid; for example camera-to-world. A rotation part that is slightly off, as measured poses
+            are, is replaced by the nearest rotation.
+
+    Returns:
+        [N, 9]: centre and rotation moved; the size stays, because it is measured along the box's own axes.
+    """
+    turn = matrix[:3, :3]
+    centers = boxes[:, :3] @ turn.T + matrix[:3, 3]
+    return np.hstack([centers, boxes[:, 3:6], _angles(turn @ rotations(boxes[:, 6:]))])
+
+
+def _matrices(angles: Floats, convention: EulerConvention) -> Floats:
+    if len(angles) == 0:  # scipy before 1.17 refuses an empty stack of rotations
+        return np.empty((0, 3, 3))
+    return Rotation.from_euler(convention, angles).as_matrix()
+
+
+def _angles(matrices: Floats) -> Floats:
+    if len(matrices) == 0:
+        return np.empty((0, 3))
+    with warnings.catch_warnings():
+        # Gimbal lock (the box's y axis along the optical axis) is common in level views and no defect: scipy then
+        # sets the third angle to 0 and returns one of the triples that give the same matrix.
+        warnings.filterwarnings("ignore", message="Gimbal lock")
+        return Rotation.from_matrix(matrices).as_euler("ZXY")

@@ -1,0 +1,110 @@
+"""Names of weights: how each published layout calls a parameter, and what this package calls it.
+
+A layout is recognised from the names in the files alone. Inside the package a name starts with `backbone.model.`
+(transformers' own names follow), `geometry_encoder.`, `geometry_merger.` or `feature_fusion.`.
+
+| layout | geometry | merger | fusion | since |
+|---|---|---|---|---|
+| generation-1 | `vggt.*` | `merger.*` | - | May 2025 |
+| generation-2 | `geometry_encoder.{vggt,pi3}.*` | `geometry_merger.*` | `feature_fusion.*` | August 2025; our own files too |
+| plain | - | - | - | any Qwen2.5-VL |
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from vgcli_core.errors import CheckpointError
+from vgcli_core.model.backbones.qwen2_5_vl import Qwen25VL
+from vgcli_core.model.geometry_encoders import GEOMETRY_ENCODERS, get_geometry_encoder
+
+Layout = Literal["generation-1", "generation-2", "plain"]
+
+# Heads of training variants that the published code can save and that no answer depends on.
+_UNUSED_GENERATION_1 = ("classifier.", "decompresser.", "dpt_module.")
+_BACKBONE_ROOTS = ("visual.", "model.", "lm_head.")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Where a parameter of a file goes: a name in this package, or None with the reason why it is left out."""
+
+    name: str | None
+    reason: str = ""
+
+
+def recognise(keys: Iterable[str], *, where: str = "") -> Layout:
+    """Return the layout of a checkpoint from its parameter names. Raises CheckpointError when they mix two."""
+    names = list(keys)
+    old = [k for k in names if k.startswith(("vggt.", "merger."))]
+    new = [k for k in names if k.startswith(("geometry_encoder.", "geometry_merger.", "feature_fusion."))]
+    if old and new:
+        raise CheckpointError(
+            f"names of both generations of weights: {old[0]!r} and {new[0]!r}",
+            where=where,
+            fix="keep the files of one checkpoint in a folder of their own",
+        )
+    return "generation-1" if old else "generation-2" if new else "plain"
+
+
+def encoder_of(keys: Iterable[str], layout: Layout) -> str:
+    """Return which geometry encoder the names belong to: a key of GEOMETRY_ENCODERS."""
+    if layout == "generation-1":
+        return "vggt"
+    if layout == "generation-2":
+        kinds = {key.split(".")[1] for key in keys if key.startswith("geometry_encoder.")}
+        return kinds.pop() if len(kinds) == 1 else "none"
+    return "none"
+
+
+def to_ours(key: str, layout: Layout) -> Named:
+    """Return what this package calls the parameter `key` of a file in `layout`.
+
+    A name of None with a reason is left out on purpose; with an empty reason the key is not known.
+    """
+    if layout == "generation-1":
+        if key.startswith("vggt."):
+            return encoder_to_ours(key.removeprefix("vggt."), "vggt")
+        if key.startswith("merger."):
+            return Named(f"geometry_{key}")
+        if key.startswith(_UNUSED_GENERATION_1):
+            return Named(None, "head of a training variant")
+    if layout == "generation-2":
+        if key.startswith("geometry_encoder."):
+            kind, _, rest = key.removeprefix("geometry_encoder.").partition(".")
+            return encoder_to_ours(rest, kind) if kind in GEOMETRY_ENCODERS else Named(None)
+        if key.startswith(("geometry_merger.", "feature_fusion.")):
+            return Named(key)
+    if key.startswith(_BACKBONE_ROOTS):
+        return Named(f"backbone.model.{Qwen25VL.inner_name(key)}")
+    return Named(None)
+
+
+def encoder_to_ours(key: str, encoder: str) -> Named:
+    """Return what this package calls the parameter `key` of a file of the geometry encoder alone."""
+    if key.startswith(get_geometry_encoder(encoder).unused_prefixes):
+        return Named(None, f"part of {encoder} that no feature depends on")
+    return Named(f"geometry_encoder.{key}")
+
+
+def recognise_encoder(keys: Iterable[str], *, where: str = "") -> str:
+    """Return which encoder a file of its weights alone belongs to. Raises CheckpointError when it is none."""
+    names = list(keys)
+    if any(k.startswith("aggregator.") for k in names):
+        return "vggt"
+    if any(k.startswith("decoder.") for k in names) and any(k.startswith("encoder.") for k in names):
+        return "pi3"
+    raise CheckpointError(
+        "these are not the weights of a geometry encoder: no `aggregator.*` (VGGT) and no `encoder.*`, `decoder.*` (Pi3)",
+        where=where,
+        fix="give the folder or file of facebook/VGGT-1B or of Pi3",
+    )
+
+
+def to_published(name: str, encoder: str) -> str:
+    """Return the generation-2 name of one of this package's parameters: what our own files are written with."""
+    if name.startswith("backbone.model."):
+        return Qwen25VL.published_name(name.removeprefix("backbone.model."))
+    if name.startswith("geometry_encoder."):
+        return f"geometry_encoder.{encoder}.{name.removeprefix('geometry_encoder.')}"
+    return name

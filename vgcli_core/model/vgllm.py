@@ -1,0 +1,178 @@
+"""VG-LLM: a backbone whose image tokens are fused, patch by patch, with the tokens of a geometry encoder.
+
+Shapes: B samples of L tokens, width D; T merged image tokens of all pictures; F frames of one sample, H x W pixels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vgcli_core.errors import FusionError, lookup
+from vgcli_core.model.backbones import get_backbone
+from vgcli_core.model.backbones.qwen2_5_vl import Qwen25VL
+from vgcli_core.model.config import ModelConfig
+from vgcli_core.model.fusion import FUSIONS, MERGE, GeometryMerger, fuse
+from vgcli_core.model.geometry_encoders import get_geometry_encoder
+
+
+@dataclass(slots=True)
+class ModelInputs:
+    """What the model reads; made by Processor.
+
+    Attributes:
+        input_ids: [B, L] int64.
+        attention_mask: [B, L], 0 at padding.
+        position_ids: [3, B, L] int64.
+        pixel_values: [patches, 1176] float32, all frames of all samples; None for text alone.
+        grid_thw: [images, 3] patches in time, rows, columns.
+        geometry_frames: one [F, 3, H, W] in [0, 1] per sample, uncropped; F = 0 for a sample without pictures.
+        labels: [B, L] int64, -100 where nothing is learnt.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    position_ids: Tensor
+    pixel_values: Tensor | None = None
+    grid_thw: Tensor | None = None
+    geometry_frames: Sequence[Tensor] = ()
+    labels: Tensor | None = None
+
+
+@dataclass(slots=True)
+class Counts:
+    """How often each expensive part ran: what "the video is encoded once" is measured by."""
+
+    encoder_calls: int = 0
+    frames_encoded: int = 0
+    prefix_runs: int = 0
+    decode_steps: int = 0
+
+
+@dataclass(slots=True)
+class Output:
+    """Logits [B, L, V] float32, and the mean loss over labelled tokens where labels were given."""
+
+    logits: Tensor
+    loss: Tensor | None = None
+
+
+class VGLLM(nn.Module):
+    """The whole model. Its parts keep their published parameter names; `checkpoint.py` adds the prefixes."""
+
+    def __init__(self, config: ModelConfig, backbone: Qwen25VL) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = backbone
+        encoder = get_geometry_encoder(config.geometry_encoder)
+        self.geometry_encoder = encoder.from_sizes(config.geometry)
+        self.counts = Counts()
+        if self.has_geometry:
+            width = backbone.hidden_size
+            self.geometry_merger = GeometryMerger(
+                self.geometry_encoder.dim, config.merger_hidden, width, kind=config.merger
+            )
+            self.feature_fusion = lookup("fusion", FUSIONS, config.fusion)(
+                width, layers=config.fusion_layers, heads=config.fusion_heads, dropout=config.fusion_dropout
+            )
+        # The geometry encoder is frozen in the paper's recipe; whoever trains it says so.
+        self.geometry_encoder.requires_grad_(False)
+
+    @property
+    def has_geometry(self) -> bool:
+        """False for the plain backbone."""
+        return self.geometry_encoder.dim > 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs go: the device of the text embedding."""
+        weight: Tensor = self.backbone.model.get_input_embeddings().weight
+        return weight.device
+
+    def geometry_features(self, frames: Tensor) -> Tensor:
+        """Return geometry tokens [F, h, w, C] of one scene's frames [F, 3, H, W], in the order of the frames.
+
+        With `reference_frame: last` the encoder sees the frames reversed, so that the last one is its reference.
+        """
+        reverse = self.config.reference_frame == "last" and self.geometry_encoder.has_reference_frame
+        frames = frames.flip(0) if reverse else frames
+        trainable = any(p.requires_grad for p in self.geometry_encoder.parameters())
+        with torch.set_grad_enabled(torch.is_grad_enabled() and trainable):
+            tokens: Tensor = self.geometry_encoder(frames)
+        self.counts.encoder_calls += 1
+        return tokens.flip(0) if reverse else tokens
+
+    def image_tokens(self, pixel_values: Tensor, grid_thw: Tensor, geometry_frames: Sequence[Tensor]) -> Tensor:
+        """Return the fused tokens [T, D] of all pictures, in order.
+
+        Raises:
+            FusionError: geometry frames are missing, too many, or of another size than the pictures.
+        """
+        image = self.backbone.image_tokens(pixel_values, grid_thw)
+        self.counts.frames_encoded += len(grid_thw)
+        if not self.has_geometry:
+            return image
+        given = sum(len(frames) for frames in geometry_frames)
+        if given != len(grid_thw):
+            raise FusionError(
+                f"{len(grid_thw)} pictures came with {given} geometry frames",
+                fix="this model fuses geometry: give each picture's uncropped frame, or load it without geometry",
+            )
+        fused, picture, token = [], 0, 0
+        for frames in geometry_frames:
+            if len(frames) == 0:
+                continue
+            grids = grid_thw[picture : picture + len(frames)]
+            picture += len(frames)
+            _, rows, columns = (int(n) for n in grids[0])
+            count = int(grids.prod(dim=1).sum()) // MERGE**2
+            merged = self.geometry_merger(self.geometry_features(frames.to(image.device)))
+            cells = (len(frames), rows // MERGE, columns // MERGE)
+            if count != cells[0] * cells[1] * cells[2] or bool((grids != grids[0]).any()):
+                raise FusionError("frames of one sample differ in size", fix="prepare them with Processor")
+            ours = image[token : token + count].view(*cells, -1)
+            fused.append(fuse(self.feature_fusion, ours, merged).flatten(0, 2))
+            token += count
+        return torch.cat(fused)
+
+    def embeds(self, inputs: ModelInputs) -> Tensor:
+        """Return what enters the language model [B, L, D]: text embeddings with fused image tokens in their places."""
+        embeds = self.backbone.embed(inputs.input_ids.to(self.device))
+        if inputs.pixel_values is None or inputs.grid_thw is None:
+            return embeds
+        tokens = self.image_tokens(inputs.pixel_values, inputs.grid_thw, inputs.geometry_frames)
+        return self.place(embeds, inputs.input_ids, tokens)
+
+    def place(self, embeds: Tensor, input_ids: Tensor, tokens: Tensor) -> Tensor:
+        """Put image tokens [T, D] where `input_ids` [B, L] holds placeholders. Raises FusionError on a wrong count."""
+        places = input_ids.to(embeds.device) == self.backbone.image_token_id
+        if int(places.sum()) != len(tokens):
+            raise FusionError(
+                f"the prompt has {int(places.sum())} image tokens, the pictures give {len(tokens)}",
+                fix="build both with Processor; truncating a prompt must not cut a picture",
+            )
+        return embeds.masked_scatter(places[..., None], tokens.to(embeds))
+
+    def forward(self, inputs: ModelInputs) -> Output:
+        """Return logits, and with labels the mean cross-entropy over the labelled tokens."""
+        hidden = self.backbone.hidden(
+            self.embeds(inputs),
+            positions=inputs.position_ids.to(self.device),
+            mask=inputs.attention_mask.to(self.device),
+            cache=None,
+        )
+        logits = self.backbone.logits(hidden)
+        if inputs.labels is None:
+            return Output(logits)
+        targets = inputs.labels[:, 1:].to(logits.device)
+        return Output(logits, F.cross_entropy(logits[:, :-1].flatten(0, 1), targets.flatten(), ignore_index=-100))
+
+
+def build_empty(config: ModelConfig, backbone_config: dict[str, object]) -> VGLLM:
+    """Build on the meta device: every name and shape, no memory."""
+    backbone_class = get_backbone(config.backbone)
+    with torch.device("meta"):
+        return VGLLM(config, backbone_class.empty(backbone_class.read_config(backbone_config)))
+

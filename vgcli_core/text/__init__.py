@@ -1,0 +1,1 @@
+"""Prompts as trained, questions in words, and answers read back from text."""
