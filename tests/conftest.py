@@ -30,6 +30,13 @@ def golden() -> Path:
 
 
 @pytest.fixture(scope="session")
+def golden_or_copy() -> Path:
+    """The folder of golden files, or the few of them that every clone carries; both have the same layout."""
+    folder = shared_folder()
+    return folder / "golden" if folder is not None else REPOSITORY / "tests" / "golden" / "data"
+
+
+@pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of the clone."""
     return REPOSITORY

@@ -15,9 +15,9 @@ TOKENS, LOGITS, LOSS, GRADIENT = 1e-4, 2e-4, 2e-5, 1e-4
 
 
 @pytest.fixture(scope="module")
-def cases(golden: Path) -> list[Case]:
-    found = find_cases(golden)
-    assert found, f"no model case under {golden}"
+def cases(golden_or_copy: Path) -> list[Case]:
+    found = find_cases(golden_or_copy)
+    assert found, f"no model case under {golden_or_copy}"
     return found
 
 
@@ -231,13 +231,45 @@ def test_a_config_that_promises_geometry_over_plain_weights_is_refused(cases, tm
 
     from safetensors.torch import load_file, save_file
 
-    case = next(c for c in cases if c.folder.parent.parent.name != "gen2")
-    folder = tmp_path / "plain"
-    shutil.copytree(case.folder, folder)
-    plain = {k: v for k, v in load_file(folder / "model.safetensors").items() if not k.startswith(("vggt.", "merger."))}
-    save_file(plain, folder / "model.safetensors")
-    with pytest.raises(CheckpointError, match="hold none"):
-        load_model(folder, Options(device="cpu", geometry_sizes=case.sizes))
+    geometry = ("vggt.", "merger.", "geometry_encoder.", "geometry_merger.", "feature_fusion.")
+    for case in cases:
+        folder = tmp_path / case.name
+        shutil.copytree(case.folder, folder)
+        weights = {k: v for k, v in load_file(folder / "model.safetensors").items() if not k.startswith(geometry)}
+        save_file(weights, folder / "model.safetensors")
+        with pytest.raises(CheckpointError, match="hold none"):
+            load_model(folder, Options(device="cpu", geometry_sizes=case.sizes))
+
+
+def test_generation_two_weights_under_the_names_of_generation_one_give_the_same_logits(cases, tmp_path):
+    import json
+
+    from safetensors.torch import load_file, save_file
+
+    for case in cases:
+        weights = load_file(case.folder / "model.safetensors")
+        plain = json.loads((case.folder / "config.json").read_text())
+        if (
+            plain.get("feature_fusion_method") != "add"
+            or "geometry_encoder.vggt.aggregator.camera_token" not in weights
+        ):
+            continue
+        renamed = {
+            key.replace("geometry_encoder.vggt.", "vggt.").replace("geometry_merger.", "merger."): tensor
+            for key, tensor in weights.items()
+        }
+        kept = {k: v for k, v in plain.items() if not k.startswith(("geometry", "feature", "fusion", "use_geometry"))}
+        folder = tmp_path / case.name
+        folder.mkdir()
+        save_file(renamed, folder / "model.safetensors")
+        hidden = plain["geometry_merger_hidden_dim"]
+        (folder / "config.json").write_text(
+            json.dumps({**kept, "use_vggt_feature": True, "vggt_merger_hidden_dim": hidden})
+        )
+        model, report = load_model(folder, Options(device="cpu", dtype="float32", geometry_sizes=case.sizes))
+        assert report.layout == "generation-1"
+        with torch.no_grad():
+            assert torch.equal(model(case.batch()).logits, case.model(case.batch()).logits)
 
 
 def _first(case: Case, *keys: str) -> Tensor | None:

@@ -5,7 +5,6 @@ Qwen2.5-VL folder with or without a geometry encoder beside it, and our own form
 """
 
 import json
-import os
 import shutil
 import tempfile
 from collections import Counter
@@ -80,7 +79,7 @@ class _Source:
 
 
 def load_model(
-    folder: Path, options: Options = Options(), *, name: str = "", geometry: Path | None = None  # noqa: B008  frozen
+    folder: Path, options: Options = Options(), *, name: str = "", geometry: Path | None = None
 ) -> tuple[VGLLM, LoadReport]:
     """Load a model in evaluation mode.
 
@@ -99,7 +98,9 @@ def load_model(
     layout = recognise(files.entries, where=str(folder))
     extra = WeightFiles(geometry) if geometry is not None else None
     extra_kind = recognise_encoder(extra.entries, where=str(geometry)) if extra is not None else None
-    config, notes = _model_config(folder, plain, layout, list(files.entries), extra_kind, options.geometry_sizes)
+    config, notes = _model_config(
+        folder, plain, layout, keys=list(files.entries), extra_kind=extra_kind, sizes=options.geometry_sizes
+    )
     conventions, remarks = conventions_of(
         name or str(folder),
         layout,
@@ -151,7 +152,8 @@ def load_model(
         rest |= _new_weights(empty, fresh, model.device, placement.dtype, options.seed)
         _attach(model, rest)
     if fresh:
-        notes += (f"{len(fresh)} fusion weights are new and untrained: train this model before you believe its answers",)
+        model.config = model.config.model_copy(update={"untrained": True})
+        notes += (f"{len(fresh)} fusion weights are new and untrained: answers mean nothing before training",)
     return model.eval(), LoadReport(folder, layout, parameters, left_out, (*notes, *remarks))
 
 
@@ -190,7 +192,7 @@ def save_model(model: VGLLM, folder: Path, *, tokenizer: Any = None, max_shard_s
         if folder.exists():
             folder.rmdir()
         temporary.chmod(0o755)
-        os.replace(temporary, folder)
+        temporary.replace(folder)
     except OSError as error:
         raise OutputError(
             f"cannot write {folder.name}: {error.strerror or error}",
@@ -207,6 +209,7 @@ def _model_config(
     folder: Path,
     plain: dict[str, Any],
     layout: Layout,
+    *,
     keys: list[str],
     extra_kind: str | None,
     sizes: dict[str, Any] | None,
@@ -237,7 +240,7 @@ def _model_config(
     if switch is not None and plain.get(switch) is not True:
         notes = (f"config.json does not set {switch!r}, but the weights are {layout}: they are used with geometry",)
     stated = str(plain.get("geometry_encoder_type") or kind).lower()
-    if kind != "none" and stated != kind:
+    if kind not in {"none", stated}:
         raise CheckpointError(
             f"config.json says geometry encoder {stated!r}, the weights are of {kind!r}",
             where=where,
@@ -245,7 +248,9 @@ def _model_config(
         )
     if extra_kind is not None and kind not in {"none", extra_kind}:
         raise CheckpointError(
-            f"weights of {extra_kind!r} were given for a model with {kind!r}", fix="give the weights of the same encoder"
+            f"weights of {extra_kind!r} were given for a model with {kind!r}",
+            where=where,
+            fix="give the weights of the same encoder",
         )
     kind = extra_kind or kind
     fusion, merger = plain.get("feature_fusion_method") or "add", plain.get("geometry_merger_type") or "mlp"
@@ -308,7 +313,8 @@ def _assign(
 
 def _check(empty: VGLLM, sources: dict[str, _Source], folder: Path, *, may_be_new: bool) -> list[str]:
     """Compare names and shapes with the empty model; return the names that training shall start afresh."""
-    missing, fresh = [], []
+    missing: list[str] = []
+    fresh: list[str] = []
     for name, wanted in empty.state_dict().items():
         if name == _HEAD and empty.backbone.tied:
             continue

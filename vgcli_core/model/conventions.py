@@ -51,7 +51,7 @@ def conventions_of(
     notes: tuple[str, ...] = ()
     if found.source.startswith("assumed") and euler is None:
         notes = (
-            "box angles are read as intrinsic ZXY (data since 27 November 2025); this checkpoint does not say so itself. "
+            "box angles are read as intrinsic ZXY (data since 27 November 2025); the checkpoint itself does not say. "
             "For one trained on older files use --euler-convention zxy --prompt-revision 1",
         )
     if euler is None and revision is None:

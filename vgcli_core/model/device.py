@@ -100,7 +100,8 @@ def _check_memory(device: torch.device, dtype: torch.dtype, parameters: int, *, 
         free = psutil.virtual_memory().available
     if need > free:
         raise ResourceError(
-            f"the weights need {need / _GIB:.1f} GiB as {str(dtype).removeprefix('torch.')}, {free / _GIB:.1f} GiB are free",
+            f"the weights need {need / _GIB:.1f} GiB as {str(dtype).removeprefix('torch.')}, "
+            f"{free / _GIB:.1f} GiB are free",
             where=f"device {device}",
             fix="use --dtype bfloat16, --device-map auto over several devices, or a machine with more memory",
         )

@@ -4,8 +4,8 @@ Shapes of one scene: F frames, h x w patches, merged to h' x w' cells (h' = h //
 of the language model. `a` are image tokens [F, h', w', D] and `g` merged geometry tokens of the same shape. Parameter
 names are those of the published checkpoints.
 
-Source: arXiv 2505.24625, section "3D visual geometry encoder": features are fused at the patch level, by addition. The other
-methods are its ablation's, as the second generation of the published code defines them.
+Source: arXiv 2505.24625: both encoders' features are fused at the patch level, by addition. The other methods are those
+of its ablation, as the second generation of the published code defines them.
 """
 
 import math
@@ -64,7 +64,8 @@ class GeometryMerger(nn.Module):
             tokens = self.ln_q(tokens)
         blocks = tokens.reshape(frames, rows // MERGE, MERGE, columns // MERGE, MERGE, dim).transpose(2, 3)
         merged = blocks.flatten(3) if self.kind == "mlp" else blocks.mean(dim=(3, 4))
-        y: Tensor = self.mlp(merged.to(self.mlp[0].weight.dtype))
+        weight = next(self.mlp.parameters())
+        y: Tensor = self.mlp(merged.to(weight.dtype))
         return y
 
 
@@ -127,7 +128,10 @@ class Weighted(nn.Module):
         """Return tokens like `a`. Raises FusionError when training has driven the sum of the weights to zero."""
         total = self.weight_2d + self.weight_3d
         if not torch.isfinite(1 / total.float()):
-            raise FusionError("the two weights of the weighted fusion add up to zero, so nothing can be divided by them")
+            raise FusionError(
+                "the two weights of the weighted fusion add up to zero",
+                fix="the checkpoint is unusable: take one from earlier in training",
+            )
         return (self.weight_2d * a + self.weight_3d * g) / total
 
 
@@ -168,11 +172,9 @@ class _CrossBlock(nn.Module):
 
 
 def sine_positions(rows: int, columns: int, dim: int, device: torch.device) -> Tensor:
-    """Return a fixed table [rows * columns, D]: half the channels encode the row, half the column, sines then cosines."""
+    """Return a fixed table [rows * columns, D]: half the channels encode the row, half the column."""
     frequencies = torch.exp(torch.arange(dim // 4, device=device) * (-math.log(10000.0) / (dim // 4)))
-    row, column = (
-        torch.arange(n, device=device, dtype=torch.float32)[:, None] * frequencies for n in (rows, columns)
-    )
+    row, column = (torch.arange(n, device=device, dtype=torch.float32)[:, None] * frequencies for n in (rows, columns))
     row = torch.cat((row.sin(), row.cos()), dim=-1)[:, None].expand(rows, columns, -1)
     column = torch.cat((column.sin(), column.cos()), dim=-1)[None].expand(rows, columns, -1)
     return torch.cat((row, column), dim=-1).flatten(0, 1)

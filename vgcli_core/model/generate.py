@@ -1,7 +1,8 @@
 """Greedy decoding, with the work over a shared prefix done once.
 
-A video's prompt is `prefix + question`: the prefix holds the system turn and all frames, thousands of tokens, the same
-for every question of one prompt layout. `prefill` runs it once; `continue_from` answers any number of questions from it.
+A video's prompt is `prefix + question`: the prefix holds the system turn and all frames, thousands of tokens, and is
+the same for every question of one prompt layout. `prefill` runs it once; `continue_from` answers any number of
+questions from it.
 
 Shapes: B questions, P prefix tokens, S tokens of the longest question, V the vocabulary.
 """

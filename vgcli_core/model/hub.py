@@ -1,4 +1,4 @@
-"""A checkpoint's folder: on this machine, or fetched from the hub into its own cache (HF_HOME, offline mode honoured)."""
+"""A checkpoint's folder: on this machine, or fetched from the hub into its cache (HF_HOME, offline mode honoured)."""
 
 import os
 from pathlib import Path
@@ -41,9 +41,7 @@ def _fetch(name: str, revision: str | None, offline: bool) -> Path:
     where = f"hub repository {name}" + (f" at revision {revision}" if revision else "")
     offline = offline or os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}
     try:
-        return Path(
-            snapshot_download(name, revision=revision, allow_patterns=_WANTED, local_files_only=offline)
-        )
+        return Path(snapshot_download(name, revision=revision, allow_patterns=_WANTED, local_files_only=offline))
     except GatedRepoError as error:
         fix = "accept its terms on the model's page, then log in with `hf auth login`"
         raise CheckpointError("access to these weights must be asked for", where=where, fix=fix) from error
@@ -58,6 +56,8 @@ def _fetch(name: str, revision: str | None, offline: bool) -> Path:
             if offline
             else "the hub cannot be reached: check the network, or use --offline with a filled cache"
         )
-        raise CheckpointError("not a folder on this machine, and not in the local hub cache", where=where, fix=fix) from error
+        what = "not a folder on this machine, and not in the local hub cache"
+        raise CheckpointError(what, where=where, fix=fix) from error
     except OSError as error:  # network errors of requests and httpx are OSErrors or carry one
-        raise CheckpointError(f"cannot fetch the weights: {error}", where=where, fix="check network and disk space") from error
+        fix = "check network and disk space"
+        raise CheckpointError(f"cannot fetch the weights: {error}", where=where, fix=fix) from error

@@ -6,7 +6,7 @@ A layout is recognised from the names in the files alone. Inside the package a n
 | layout | geometry | merger | fusion | since |
 |---|---|---|---|---|
 | generation-1 | `vggt.*` | `merger.*` | - | May 2025 |
-| generation-2 | `geometry_encoder.{vggt,pi3}.*` | `geometry_merger.*` | `feature_fusion.*` | August 2025; our own files too |
+| generation-2 | `geometry_encoder.{vggt,pi3}.*` | `geometry_merger.*` | `feature_fusion.*` | August 2025; ours too |
 | plain | - | - | - | any Qwen2.5-VL |
 """
 
@@ -62,22 +62,17 @@ def to_ours(key: str, layout: Layout) -> Named:
 
     A name of None with a reason is left out on purpose; with an empty reason the key is not known.
     """
-    if layout == "generation-1":
-        if key.startswith("vggt."):
-            return encoder_to_ours(key.removeprefix("vggt."), "vggt")
-        if key.startswith("merger."):
-            return Named(f"geometry_{key}")
-        if key.startswith(_UNUSED_GENERATION_1):
-            return Named(None, "head of a training variant")
-    if layout == "generation-2":
-        if key.startswith("geometry_encoder."):
-            kind, _, rest = key.removeprefix("geometry_encoder.").partition(".")
-            return encoder_to_ours(rest, kind) if kind in GEOMETRY_ENCODERS else Named(None)
-        if key.startswith(("geometry_merger.", "feature_fusion.")):
-            return Named(key)
     if key.startswith(_BACKBONE_ROOTS):
         return Named(f"backbone.model.{Qwen25VL.inner_name(key)}")
-    return Named(None)
+    if layout == "generation-1" and key.startswith(_UNUSED_GENERATION_1):
+        return Named(None, "head of a training variant")
+    if layout == "generation-1":
+        # The same parts under their later names.
+        key = f"geometry_encoder.{key}" if key.startswith("vggt.") else f"geometry_{key}"
+    if layout != "plain" and key.startswith("geometry_encoder."):
+        kind, _, rest = key.removeprefix("geometry_encoder.").partition(".")
+        return encoder_to_ours(rest, kind) if kind in GEOMETRY_ENCODERS else Named(None)
+    return Named(key if layout != "plain" and key.startswith(("geometry_merger.", "feature_fusion.")) else None)
 
 
 def encoder_to_ours(key: str, encoder: str) -> Named:
@@ -95,7 +90,7 @@ def recognise_encoder(keys: Iterable[str], *, where: str = "") -> str:
     if any(k.startswith("decoder.") for k in names) and any(k.startswith("encoder.") for k in names):
         return "pi3"
     raise CheckpointError(
-        "these are not the weights of a geometry encoder: no `aggregator.*` (VGGT) and no `encoder.*`, `decoder.*` (Pi3)",
+        "these are not weights of a geometry encoder: no `aggregator.*` (VGGT), no `encoder.*` and `decoder.*` (Pi3)",
         where=where,
         fix="give the folder or file of facebook/VGGT-1B or of Pi3",
     )

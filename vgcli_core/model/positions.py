@@ -31,14 +31,13 @@ def multimodal_positions(input_ids: Sequence[int], grids: Tensor, image_token_id
     parts: list[Tensor] = []
     start, at = 0, 0
     pictures = [[int(n) for n in row] for row in grids]
-    for time, rows, columns in pictures:
-        rows, columns = rows // MERGE, columns // MERGE  # noqa: PLW2901  the merged grid is what tokens are on
+    for time, rows, columns in ((t, h // MERGE, w // MERGE) for t, h, w in pictures):
         hits = (ids[at:] == image_token_id).nonzero()
         first = at + int(hits[0]) if len(hits) else len(ids)
         end = first + time * rows * columns
         if end > len(ids) or not bool((ids[first:end] == image_token_id).all()):
             raise FusionError(
-                f"the prompt has no run of {time * rows * columns} image tokens for a picture of {rows}x{columns} cells",
+                f"the prompt lacks {time * rows * columns} image tokens in a row for a picture of {rows}x{columns}",
                 fix="build prompts and pictures with Processor; truncating a prompt must not cut a picture",
             )
         start = _text(parts, first - at, start)
@@ -53,7 +52,7 @@ def multimodal_positions(input_ids: Sequence[int], grids: Tensor, image_token_id
 
 
 def batch_positions(rows: Sequence[tuple[Tensor, Tensor]], masks: Tensor, image_token_id: int) -> Tensor:
-    """Return positions [3, B, L] for padded `rows` of (ids [L], grids); padding (mask 0) stands at 1, as in training."""
+    """Return positions [3, B, L] for padded `rows` of (ids [L], grids); padding (mask 0) stands at 1."""
     positions = torch.ones(3, *masks.shape, dtype=torch.long)
     for index, (ids, grids) in enumerate(rows):
         real = masks[index].bool()

@@ -175,4 +175,3 @@ def build_empty(config: ModelConfig, backbone_config: dict[str, object]) -> VGLL
     backbone_class = get_backbone(config.backbone)
     with torch.device("meta"):
         return VGLLM(config, backbone_class.empty(backbone_class.read_config(backbone_config)))
-

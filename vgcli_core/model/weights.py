@@ -139,7 +139,9 @@ def _files(path: Path) -> dict[Path, list[str]]:
 def _inside(folder: Path, name: str, index: str) -> Path:
     if Path(name).name != name or name in {"", ".", ".."}:
         raise CheckpointError(
-            f"{index} names a file outside its folder: {name!r}", where=str(folder / index), fix="do not use this folder"
+            f"{index} names a file outside its folder: {name!r}",
+            where=str(folder / index),
+            fix="do not use this folder",
         )
     return folder / name
 

@@ -36,7 +36,7 @@ class VGGTConfig(BaseModel):
 
 
 class Aggregator(nn.Module):
-    """The network itself; `VGGT` below wraps it so that parameters are called `aggregator.*` as in the published file."""
+    """The network itself; `VGGT` below wraps it so that names start with `aggregator.` as in the published file."""
 
     def __init__(self, config: VGGTConfig) -> None:
         super().__init__()

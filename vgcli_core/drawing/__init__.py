@@ -1,0 +1,1 @@
+"""Boxes and contact sheets drawn on frames."""

@@ -1,0 +1,192 @@
+"""Draw oriented boxes on a frame, in perspective.
+
+Boxes are in the coordinate frame of the camera that took the frame (OpenCV axes, metres). Edges are cut at a plane
+just before the camera and at the borders of the image, so that a box around or beside the camera draws only the part
+that is really in view.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from vgcli_core.drawing.labels import Color, Plate, draw_label, font_for
+from vgcli_core.geometry.boxes import EDGES, FACES, Floats, OrientedBox, as_array, corners, rotations
+from vgcli_core.geometry.camera import project
+
+Pixels = NDArray[np.uint8]
+
+PREDICTION: Color = (60, 230, 90)
+
+# Nearer than this a point is treated as behind the camera; its projection would run off to infinity.
+NEAR_METRES = 0.05
+# Lines are drawn this many times larger and scaled down: Pillow does not smooth lines itself.
+_SMOOTH = 2
+_BLACK: Color = (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """The visible part of one edge: pixels [2, 2] inside the image."""
+
+    ends: Floats
+    hidden: bool  # belongs only to faces that look away from the camera
+    near: bool  # belongs to the face that looks at the camera
+
+
+def draw_boxes(
+    image: Pixels,
+    boxes: Sequence[OrientedBox],
+    intrinsics: Floats,
+    *,
+    colors: Sequence[Color] | None = None,
+    caption: str = "",
+) -> Pixels:
+    """Return a copy of `image` with the boxes that are in view, their labels and a caption.
+
+    Args:
+        image: [H, W, 3] RGB.
+        boxes: in the coordinate frame of the camera that took the image, intrinsic Z-X-Y angles.
+        intrinsics: [3, 3], in pixels of `image`.
+        colors: one per box; green for all when None.
+        caption: a line at the bottom; empty for none.
+
+    Returns:
+        [H, W, 3] RGB. Edges in view are solid, those of the nearest face bold, hidden ones thin and dashed. A box out
+        of view draws nothing; `in_view` tells which those are.
+    """
+    height, width = image.shape[:2]
+    colors = [PREDICTION] * len(boxes) if colors is None else colors
+    found = _edges(boxes, intrinsics, width, height)
+    far_first = sorted(range(len(boxes)), key=lambda position: -boxes[position].center[2])
+
+    overlay = Image.new("RGBA", (width * _SMOOTH, height * _SMOOTH), (0, 0, 0, 0))
+    lines = ImageDraw.Draw(overlay)
+    for position in far_first:
+        _draw_edges(lines, found[position], colors[position], _line_width(width, height))
+    # Premultiplied alpha ("RGBa") keeps the transparent surroundings from darkening the lines' borders.
+    small = overlay.convert("RGBa").resize((width, height), Image.Resampling.BOX).convert("RGBA")
+    canvas = Image.alpha_composite(Image.fromarray(image).convert("RGBA"), small).convert("RGB")
+
+    draw = ImageDraw.Draw(canvas)
+    font = font_for(width, height)
+    plates: list[Plate] = []
+    if caption:
+        plates.append(draw_label(draw, caption, (0, height), _BLACK, font=font, size=(width, height), taken=plates))
+    for position in reversed(far_first):  # the nearest box has the first choice of a place for its label
+        label, color = boxes[position].label, colors[position]
+        if found[position] and label:
+            left, top = min((end for edge in found[position] for end in edge.ends.tolist()), key=lambda end: end[1])
+            place = (left, top - _line_width(width, height))
+            plates.append(draw_label(draw, label, place, color, font=font, size=(width, height), taken=plates))
+    return np.array(canvas)
+
+
+def in_view(boxes: Sequence[OrientedBox], intrinsics: Floats, width: int, height: int) -> tuple[bool, ...]:
+    """Tell for each box whether `draw_boxes` draws any of it: some edge in front of the camera, inside the image."""
+    return tuple(bool(edges) for edges in _edges(boxes, intrinsics, width, height))
+
+
+def _edges(boxes: Sequence[OrientedBox], intrinsics: Floats, width: int, height: int) -> list[list[_Edge]]:
+    rows = as_array(boxes)
+    rows[:, 3:6] = np.abs(rows[:, 3:6])  # a model may write a negative size; its corners are the same
+    with np.errstate(all="ignore"):  # numbers near the end of float's range turn into inf and NaN, dropped below
+        points = corners(rows)
+        return [
+            _clipped(box_points, outside, intrinsics, (width, height))
+            for box_points, outside in zip(points, _outside(rows), strict=True)
+        ]
+
+
+def _outside(rows: Floats) -> Floats:
+    """Return [N, 6]: how far the camera is outside each face of FACES, in metres; negative behind the face's plane.
+
+    Taken along the box's own axes, where the camera is at -R^T c: edges of length zero are no trouble.
+    """
+    camera = -np.einsum("nij,ni->nj", rotations(rows[:, 6:]), rows[:, :3])
+    half = rows[:, 3:6] / 2
+    return np.stack([-camera - half, camera - half], axis=2).reshape(-1, 6)
+
+
+def _clipped(points: Floats, outside: Floats, intrinsics: Floats, size: tuple[int, int]) -> list[_Edge]:
+    if not np.isfinite(points).all():
+        return []
+    camera_inside = not (outside > 0).any()  # then there is no face in front of another
+    front = int(outside.argmax())
+    edges = []
+    for start, end in EDGES:
+        segment = _before_camera(points[[start, end]])
+        if segment is None:
+            continue
+        ends = _inside_image(project(segment, intrinsics)[0], size)
+        if ends is not None:
+            sides = [side for side, face in enumerate(FACES) if start in face and end in face]
+            hidden = not camera_inside and all(outside[side] <= 0 for side in sides)
+            edges.append(_Edge(ends, hidden, front in sides and not camera_inside))
+    return edges
+
+
+def _line_width(width: int, height: int) -> float:
+    """Pixels of a plain edge: one on a picture of 320 x 240, about five in full HD."""
+    return max(1.0, float(np.hypot(width, height)) / 440)
+
+
+def _before_camera(segment: Floats) -> Floats | None:
+    """Return the part of a segment [2, 3] that lies beyond NEAR_METRES, or None."""
+    depth = segment[:, 2] - NEAR_METRES
+    if (depth <= 0).all():
+        return None
+    if (depth > 0).all():
+        return segment
+    crossing = segment[0] + (segment[1] - segment[0]) * depth[0] / (depth[0] - depth[1])
+    return np.where((depth > 0)[:, None], segment, crossing)
+
+
+def _inside_image(ends: Floats, size: tuple[int, int]) -> Floats | None:
+    """Return the part of a segment [2, 2] inside the image, or None.
+
+    Source: Liang and Barsky, "A new concept and method for line clipping" (1984).
+    """
+    if not np.isfinite(ends).all():
+        return None
+    step = ends[1] - ends[0]
+    first, last = 0.0, 1.0
+    for axis in (0, 1):
+        for towards, room in ((-step[axis], ends[0, axis]), (step[axis], size[axis] - ends[0, axis])):
+            if towards == 0 and room < 0:
+                return None
+            if towards < 0:
+                first = max(first, room / towards)
+            elif towards > 0:
+                last = min(last, room / towards)
+    if first > last:
+        return None
+    inside: Floats = ends[0] + np.array([[first], [last]]) * step
+    return inside
+
+
+def _draw_edges(draw: ImageDraw.ImageDraw, edges: Sequence[_Edge], color: Color, width: float) -> None:
+    """Draw hidden edges first, then the rest on dark borders that set them off from a bright picture."""
+    for edge in edges:
+        if edge.hidden:
+            for dash in _dashes(edge.ends, 5 * width):
+                _line(draw, dash, (*_BLACK, 70), width + 1)
+                _line(draw, dash, (*color, 170), width)
+    solid = sorted((edge for edge in edges if not edge.hidden), key=lambda edge: edge.near)
+    for edge in solid:
+        _line(draw, edge.ends, (*_BLACK, 130), width * (2 if edge.near else 1.25) + 1.5)
+    for edge in solid:
+        _line(draw, edge.ends, (*color, 255), width * (2 if edge.near else 1.25))
+
+
+def _dashes(ends: Floats, length: float) -> list[Floats]:
+    pieces = max(1, round(float(np.linalg.norm(ends[1] - ends[0])) / length)) | 1  # odd: a dash at both ends
+    stops = np.linspace(ends[0], ends[1], pieces + 1)
+    return [stops[piece : piece + 2] for piece in range(0, pieces, 2)]
+
+
+def _line(draw: ImageDraw.ImageDraw, ends: Floats, color: tuple[int, ...], width: float) -> None:
+    (x0, y0), (x1, y1) = (ends * _SMOOTH).tolist()
+    draw.line((x0, y0, x1, y1), fill=color, width=max(1, round(width * _SMOOTH)))

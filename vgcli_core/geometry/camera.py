@@ -1,0 +1,56 @@
+"""Pinhole cameras with OpenCV axes: x right, y down, z forward (the optical axis).
+
+Pixels are continuous: the image spans [0, width] x [0, height], so its middle is (width / 2, height / 2). Lens
+distortion is not modelled.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vgcli_core.geometry.boxes import Floats
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One calibrated view.
+
+    Attributes:
+        intrinsics: [3, 3] float64, in pixels of an image of `width` x `height`.
+        camera_to_world: [4, 4] float64, rigid; metres.
+        width: image width in pixels.
+        height: image height in pixels.
+    """
+
+    intrinsics: Floats
+    camera_to_world: Floats
+    width: int
+    height: int
+
+
+def intrinsics_from_fov(width: int, height: int, horizontal_fov_degrees: float) -> Floats:
+    """Return intrinsics [3, 3] with square pixels and a centred optical axis, for a horizontal angle of view."""
+    focal = width / 2 / np.tan(np.radians(horizontal_fov_degrees) / 2)
+    return np.array([[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]])
+
+
+def project(points: Floats, intrinsics: Floats) -> tuple[Floats, Floats]:
+    """Project points onto the image.
+
+    Args:
+        points: [N, 3] in the camera's coordinate frame, metres.
+        intrinsics: [3, 3].
+
+    Returns:
+        Pixels [N, 2], NaN for points that are not in front of the camera (z <= 0), and depths [N] along the optical
+        axis in metres.
+    """
+    depth = points[:, 2]
+    in_front = np.where(depth > 0, depth, np.nan)
+    return (points @ intrinsics.T)[:, :2] / in_front[:, None], depth
+
+
+def unproject(pixels: Floats, depth: Floats, intrinsics: Floats) -> Floats:
+    """Return the points [N, 3] in the camera's coordinate frame that `project` maps to pixels [N, 2] and depth [N]."""
+    rays: Floats = np.column_stack([pixels, np.ones(len(pixels))]) @ np.linalg.inv(intrinsics).T
+    return rays * depth[:, None]

@@ -1,0 +1,68 @@
+"""Frames with the boxes of a result drawn on them, written as PNG files."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from vgcli_core.atomic import atomic_path
+from vgcli_core.drawing.boxes import Pixels, draw_boxes, in_view
+from vgcli_core.drawing.sheet import contact_sheet
+from vgcli_core.predict.intrinsics import as_matrix
+from vgcli_core.predict.result import FoundBox, FrameInfo, Intrinsics, Result
+
+
+def draw_result(result: Result, images: Sequence[Pixels], camera: Intrinsics, folder: Path) -> Result:
+    """Write a contact sheet of all frames, and each frame that a box is in, at source size.
+
+    A box is drawn only in the frame whose camera it is given in: the poses of the other frames are not known.
+
+    Args:
+        result: the answers; `images` [H, W, 3] are its frames, in order.
+        camera: intrinsics in pixels of the frames.
+        folder: made when it is not there.
+
+    Returns:
+        `result` with `intrinsics`, the paths in `drawn`, and a note on every box out of view.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    boxes: dict[int, list[FoundBox]] = defaultdict(list)
+    for found in result.boxes:
+        boxes[found.frame].append(found)
+    matrix = as_matrix(camera)
+    notes: list[str] = []
+    drawn = list(images)
+    written: list[Path] = []
+    for frame in result.frames:
+        here = [found.box for found in boxes[frame.position]]
+        if not here:
+            continue
+        image = images[frame.position]
+        seen = in_view(here, matrix, image.shape[1], image.shape[0])
+        hidden = [box.label for box, shown in zip(here, seen, strict=True) if not shown]
+        notes += [f"the box {label!r} is out of view in frame {frame.position}" for label in hidden]
+        drawn[frame.position] = draw_boxes(image, here, matrix, caption=_caption(frame))
+        written.append(_write(drawn[frame.position], folder / f"frame_{frame.position:03d}.png"))
+    sheet = contact_sheet(drawn, [_caption(frame) for frame in result.frames])
+    written.append(_write(sheet, folder / "frames.png"))
+    if camera.source == "assumed":
+        notes.append(
+            "the drawing assumes a horizontal field of view of 58 degrees (ScanNet's camera); "
+            "give --intrinsics or --fov for yours"
+        )
+    return replace(result, intrinsics=camera, drawn=tuple(str(path) for path in written), notes=(*result.notes, *notes))
+
+
+def _caption(frame: FrameInfo) -> str:
+    when = f"{frame.time:.2f} s" if frame.time is not None else frame.name
+    return f"frame {frame.position}  {when}".rstrip()
+
+
+def _write(image: Pixels, path: Path) -> Path:
+    with atomic_path(path) as temporary:
+        Image.fromarray(image).save(temporary)
+    return path
