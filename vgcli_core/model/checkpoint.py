@@ -219,6 +219,7 @@ def _model_config(
     if (folder / CONFIG_NAME).is_file():
         try:
             config = ModelConfig.model_validate(read_json(folder / CONFIG_NAME))
+            get_geometry_encoder(config.geometry_encoder).Config.model_validate(sizes or config.geometry)
         except ValidationError as error:
             first = error.errors()[0]
             raise CheckpointError(

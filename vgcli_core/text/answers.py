@@ -182,7 +182,7 @@ def _notes(text: str, scan: Scan, boxes: Sequence[OrientedBox]) -> tuple[str, ..
     if scan.cut_off:
         notes.append("the text ends inside an object, which is left out")
     if scan.exceeded:
-        notes.append(f"{scan.exceeded} objects are nested too deeply or too long, and are left out")
+        notes.append(f"nested too deeply or too long, and left out: {scan.exceeded} objects")
     if not scan.objects and "box_3d" in text and find_objects(text, "box_3d").objects:
         notes.append('the box is under "box_3d" instead of "bbox_3d", and is not used')
     return tuple(notes)

@@ -1,0 +1,279 @@
+"""Asking: one pass over the frames, answers that do not depend on company, notes, counts and refusals."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vgcli_core import load
+from vgcli_core.errors import ConventionError, MediaError, UsageError
+from vgcli_core.media.sampling import Sampling
+from vgcli_core.media.write import write_video
+from vgcli_core.predict.pipeline import Predictor
+from vgcli_core.text.questions import Question
+
+QUESTIONS = [
+    Question("where is the sink?"),
+    Question("how many chairs are there?"),
+    Question("Is the door open?", options=("yes", "no")),
+    Question("the red mug on the table next to the window", "ground"),
+    Question("0.4 -0.1 2.3", "caption"),
+    Question("what is this room?"),
+]
+SIX = Sampling(num_frames=6)
+
+
+@pytest.fixture(scope="module")
+def model() -> Predictor:
+    return load(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("video") / "clip.mp4"
+    rng = np.random.default_rng(0)
+    base = rng.integers(0, 255, (12, 16, 3), dtype=np.uint8).repeat(10, 0).repeat(10, 1)
+    write_video(path, [np.roll(base, 7 * i, axis=1) for i in range(50)], 10.0)
+    return path
+
+
+def test_answers_are_the_same_alone_in_company_and_in_any_batch(model, video):
+    together = model.answer(video, QUESTIONS, sampling=SIX)
+    pairs = model.answer(video, QUESTIONS, sampling=SIX, batch_size=2)
+    alone = [model.answer(video, [q], sampling=SIX).answers[0] for q in QUESTIONS]
+    assert [a.text for a in together.answers] == [a.text for a in alone] == [a.text for a in pairs.answers]
+    assert [a.new_tokens for a in together.answers] == [a.new_tokens for a in alone]
+    assert len({a.text for a in alone}) > 1, "a model that says one thing proves nothing"
+
+
+def test_the_video_is_encoded_once_and_its_prefix_read_once_per_prompt_layout(model, video):
+    many = model.answer(video, QUESTIONS, sampling=SIX).counts
+    assert (many["encoder_calls"], many["frames_encoded"], many["prefix_runs"]) == (1, 6, 2)
+    one = model.answer(video, QUESTIONS[:1], sampling=SIX).counts
+    assert (one["encoder_calls"], one["frames_encoded"], one["prefix_runs"]) == (1, 6, 1)
+
+
+def test_a_shared_prefix_gives_the_tokens_of_the_whole_prompt_in_one_pass(model, video):
+    import torch
+
+    from vgcli_core.media.frames import read_frames
+    from vgcli_core.model.generate import Decoding, greedy
+    from vgcli_core.model.positions import multimodal_positions
+
+    pixels = model.processor.pixels(read_frames(video, SIX))
+    answer = model.ask(video, "how many chairs are there?", sampling=SIX).answers[0]
+    ids = model.processor.prompt(answer.prompt, pixels.grid_thw, frame_names=False)
+    row = torch.tensor([ids])
+    network = model.model
+    with torch.inference_mode():
+        fused = network.image_tokens(pixels.pixel_values, pixels.grid_thw, [pixels.geometry_frames])
+        embeds = network.place(network.backbone.embed(row), row, fused)
+        positions, _ = multimodal_positions(ids, pixels.grid_thw, network.backbone.image_token_id)
+        stop = frozenset({model.processor.ids["<|im_end|>"]})
+        found = greedy(
+            network,
+            embeds,
+            mask=torch.ones_like(row),
+            positions=positions[:, None],
+            seen=[ids],
+            decoding=[Decoding(answer.max_new_tokens, stop)],
+        )
+    assert model.processor.decode(found[0]) == answer.text
+
+
+def test_geometry_frames_reach_the_answer(model, video):
+    import torch
+
+    before = model.ask(video, "what is this room?", sampling=SIX, max_new_tokens=40).text
+    merger = model.model.geometry_merger.mlp[2]
+    saved = merger.weight.detach().clone()
+    with torch.no_grad():
+        merger.weight.mul_(400)
+    try:
+        assert model.ask(video, "what is this room?", sampling=SIX, max_new_tokens=40).text != before
+    finally:
+        with torch.no_grad():
+            merger.weight.copy_(saved)
+
+
+def test_the_default_frames_follow_the_task(model, video):
+    asked = model.ask(video, "how many chairs?")
+    assert len(asked.frames) == 32
+    assert [f.index for f in asked.frames[:3]] == [0, 1, 3]
+    detected = model.ask(video, task="detect", max_new_tokens=5)
+    assert [f.time for f in detected.frames] == pytest.approx([0.0, 1.0, 2.0, 3.0])
+    assert any("4 frames" in note for note in detected.notes)
+
+
+def test_tasks_with_different_frames_share_one_result_whose_frame_numbers_stay_unique(model, video):
+    result = model.answer(video, [Question("how many chairs?"), Question(task="detect")], max_new_tokens=5)
+    assert len(result.frames) == 36
+    assert [f.position for f in result.frames] == list(range(36))
+    assert result.answers[0].frames == tuple(range(32))
+    assert result.answers[1].frames == (32, 33, 34, 35)
+    assert result.counts["encoder_calls"] == 2
+
+
+def test_the_result_is_strict_json_that_can_be_understood_alone(model, video):
+    result = model.ask(video, "where is the sink?", sampling=SIX)
+    plain = json.loads(result.to_json(), parse_constant=lambda name: pytest.fail(f"not strict JSON: {name}"))
+    assert plain["schema"] == "vgllm.prediction/1"
+    assert plain["conventions"]["euler"].startswith("intrinsic ZXY")
+    answer = plain["answers"][0]
+    assert answer["prompt"].endswith("in the frame's coordinates.\n")
+    assert "Text: The sink\n" in answer["prompt"]
+    assert answer["frame_names"] is True
+    assert plain["model"]["untrained"] is True
+    assert plain["model"]["attention"] == "sdpa"
+    assert {"torch", "transformers", "vgllm"} <= set(plain["versions"])
+    assert plain["timings"]["encode"] > 0
+    assert "<table>" in result._repr_html_()
+
+
+def test_a_box_answer_is_read_in_the_convention_of_the_checkpoint():
+    from scipy.spatial.transform import Rotation
+
+    from vgcli_core.predict.reading import Generated, read_answer
+    from vgcli_core.text.questions import plan
+
+    asked = plan(Question("where is the sink?"), 1)
+    text = '```json\n\t{"frame": 2, "bbox_3d": [0.1, 0.2, 1.5, 0.6, 0.5, 0.4, 0.3, -0.5, 1.1]}\n```'
+    generated = Generated(text, 40, True, 100)
+    times = [0.0, 0.5, 1.0]
+    new = read_answer(asked, generated, frames=[4, 5, 6], times=times, convention="ZXY").boxes[0]
+    old = read_answer(asked, generated, frames=[4, 5, 6], times=times, convention="zxy").boxes[0]
+    assert (new.frame, new.time, new.box.label) == (6, 1.0, "The sink")
+    np.testing.assert_allclose(new.box.angles, [0.3, -0.5, 1.1], atol=1e-9)
+    found = Rotation.from_euler("ZXY", old.box.angles).as_matrix()
+    np.testing.assert_allclose(found, Rotation.from_euler("zxy", [0.3, -0.5, 1.1]).as_matrix(), atol=1e-9)
+
+
+def test_unusable_answers_are_counted_and_explained():
+    from vgcli_core.predict.reading import Generated, read_answer
+    from vgcli_core.text.questions import plan
+
+    asked = plan(Question("where is the sink?"), 2)
+    text = '{"frame": 9, "bbox_3d": [0, 0, 1, 1, 1, 1, 0, 0, 0]}'
+    answer = read_answer(asked, Generated(text, 9, True, 100), frames=[0], times=[0.0], convention="ZXY")
+    assert answer.status == "invalid"
+    assert answer.boxes == ()
+    assert answer.unusable
+
+
+def test_boxes_of_a_model_nobody_knows_the_convention_of_are_refused_before_any_work(model):
+    from vgcli_core.model.checkpoint import LoadReport
+
+    unknown = model.model.config.model_copy(update={"euler_convention": None, "prompt_revision": None})
+    other = Predictor(model.model, model.processor.tokenizer, LoadReport(Path("x"), "plain", 1), name="x")
+    known = model.model.config
+    model.model.config = unknown
+    try:
+        with pytest.raises(ConventionError, match="angles") as caught:
+            other.ask("no-such-file.mp4", "where is the sink?")
+        assert "--euler-convention" in caught.value.fix
+        with pytest.raises(MediaError):
+            other.ask("no-such-file.mp4", "how many chairs are there?")
+    finally:
+        model.model.config = known
+
+
+def test_stating_only_the_convention_brings_the_prompts_that_belong_to_it():
+    old = load(device="cpu", euler_convention="zxy").model.config
+    assert (old.euler_convention, old.prompt_revision) == ("zxy", 1)
+
+
+def test_portrait_frames_say_what_is_cut_and_pad_keeps_it(model, tmp_path):
+    tall = np.random.default_rng(1).integers(0, 255, (640, 360, 3), dtype=np.uint8)
+    Image.fromarray(tall).save(tmp_path / "tall.png")
+    cut = model.ask(tmp_path / "tall.png", "what is this?")
+    assert any("portrait" in note and "22%" in note for note in cut.notes), cut.notes
+    assert model.ask(tmp_path / "tall.png", "what is this?", fit="pad").notes == ()
+
+
+def test_the_trained_width_runs_end_to_end(video):
+    """The real resolution through the real classes: 518 pixels wide, 252 tokens for a 4:3 frame."""
+    from vgcli_core.model.checkpoint import LoadReport
+    from vgcli_core.model.demo import demo_model
+
+    network, tokenizer = demo_model(frame_width=518)
+    predictor = Predictor(network, tokenizer, LoadReport(Path(), "generation-2", 1), name="wide")
+    result = predictor.ask(video, "how many chairs are there?", sampling=Sampling(num_frames=2))
+    assert result.counts["image_tokens"] == 2 * 252
+
+
+def test_a_repetition_penalty_of_the_checkpoint_stays_in_force_and_can_be_overridden(model, video):
+    plain = model.ask(video, "what is this room?", sampling=SIX, max_new_tokens=30)
+    assert plain.generation["repetition_penalty"] == 1.0
+    model.model.backbone.model.generation_config.repetition_penalty = 1.5
+    try:
+        kept = model.ask(video, "what is this room?", sampling=SIX, max_new_tokens=30)
+        off = model.ask(video, "what is this room?", sampling=SIX, max_new_tokens=30, repetition_penalty=1.0)
+    finally:
+        model.model.backbone.model.generation_config.repetition_penalty = None
+    assert kept.generation["repetition_penalty"] == 1.5
+    assert kept.text != plain.text
+    assert off.text == plain.text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"max_new_tokens": 0}, "no room"), ({"repetition_penalty": -1.0}, "penalty")],
+)
+def test_impossible_limits_are_refused(model, video, options, message):
+    with pytest.raises(UsageError, match=message):
+        model.ask(video, "what?", **options)
+
+
+def test_boxes_are_drawn_with_the_camera_that_was_given(model, video, tmp_path):
+    from dataclasses import replace
+
+    from vgcli_core.geometry.boxes import OrientedBox
+    from vgcli_core.predict.intrinsics import assumed, read_intrinsics
+    from vgcli_core.predict.result import FoundBox
+    from vgcli_core.predict.visualize import draw_result
+
+    result = model.ask(video, "where is the sink?", sampling=SIX)
+    box = FoundBox(OrientedBox((0.0, 0.0, 2.0), (0.5, 0.5, 0.5), (0.0, 0.0, 0.0), "sink"), 3, 1.0)
+    behind = FoundBox(OrientedBox((0.0, 0.0, -2.0), (0.5, 0.5, 0.5), (0.0, 0.0, 0.0), "door"), 4, 1.5)
+    result = replace(result, answers=(replace(result.answers[0], boxes=(box, behind)),))
+    images = [np.full((120, 160, 3), 90, np.uint8)] * 6
+    drawn = draw_result(result, images, read_intrinsics("150,150,80,60"), tmp_path / "vis")
+    assert [Path(p).name for p in drawn.drawn] == ["frame_003.png", "frame_004.png", "frames.png"]
+    picture = np.asarray(Image.open(tmp_path / "vis" / "frame_003.png"))
+    # The near face, 0.25 m to each side at 1.75 m: 150 * 0.25 / 1.75 = 21.4 pixels from the middle.
+    row = picture[60].astype(int)
+    green = np.flatnonzero((row[:, 1] - row[:, 0] > 60) & (row[:, 1] - row[:, 2] > 60))
+    assert abs(green.min() - (80 - 21.4)) <= 2.5
+    assert abs(green.max() - (80 + 21.4)) <= 2.5
+    assert any("'door' is out of view" in note for note in drawn.notes)
+    guessed = draw_result(result, images, assumed(160, 120), tmp_path / "vis")
+    assert guessed.intrinsics.source == "assumed"
+    assert guessed.intrinsics.fx == pytest.approx(80 / np.tan(np.radians(29)))
+    assert any("58 degrees" in note for note in guessed.notes)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("577.8 578.7 319.5 239.5", (577.8, 578.7, 319.5, 239.5)),
+        ("[[577, 0, 320], [0, 578, 240], [0, 0, 1]]", (577, 578, 320, 240)),
+        ('{"fx": 577, "fy": 578, "cx": 320, "cy": 240}', (577, 578, 320, 240)),
+        ("577 0 320 0\n0 578 240 0\n0 0 1 0\n0 0 0 1\n", (577, 578, 320, 240)),
+    ],
+)
+def test_intrinsics_are_read_from_the_usual_files(tmp_path, content, expected):
+    from vgcli_core.predict.intrinsics import read_intrinsics
+
+    (tmp_path / "camera.txt").write_text(content)
+    found = read_intrinsics(str(tmp_path / "camera.txt"))
+    assert (found.fx, found.fy, found.cx, found.cy) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("text", ["1,2,3", "a,b", "0,577,320,240", "nan,1,1,1", "no/such/file.txt"])
+def test_what_is_no_camera_is_refused(text):
+    from vgcli_core.predict.intrinsics import read_intrinsics
+
+    with pytest.raises(UsageError):
+        read_intrinsics(text)
