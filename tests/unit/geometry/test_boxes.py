@@ -1,0 +1,117 @@
+"""Boxes: corners by hand, rotations from their definition, moving between coordinate frames."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from vgcli_core.geometry.boxes import (
+    EDGES,
+    FACES,
+    OrientedBox,
+    as_array,
+    as_boxes,
+    corners,
+    rotations,
+    to_intrinsic,
+    transform,
+)
+
+BOX = np.array([[1.0, 2, 3, 2, 4, 6, 0, 0, 0]])
+angle = st.floats(-math.pi, math.pi)
+
+
+def about_x(a):
+    return np.array([[1, 0, 0], [0, math.cos(a), -math.sin(a)], [0, math.sin(a), math.cos(a)]])
+
+
+def about_y(a):
+    return np.array([[math.cos(a), 0, math.sin(a)], [0, 1, 0], [-math.sin(a), 0, math.cos(a)]])
+
+
+def about_z(a):
+    return np.array([[math.cos(a), -math.sin(a), 0], [math.sin(a), math.cos(a), 0], [0, 0, 1]])
+
+
+def rigid(rotation, shift):
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = rotation, shift
+    return matrix
+
+
+def test_corners_of_an_upright_box_go_around_each_x_face():
+    expected = [[0, 0, 0], [0, 0, 6], [0, 4, 6], [0, 4, 0], [2, 0, 0], [2, 0, 6], [2, 4, 6], [2, 4, 0]]
+    assert_allclose(corners(BOX)[0], expected, atol=1e-12)
+
+
+def test_a_quarter_turn_about_z_takes_the_box_x_axis_to_y():
+    turned = np.array([[0, 0, 0, 2, 4, 6, math.pi / 2, 0, 0]])
+    assert_allclose(corners(turned)[0, 6] - corners(turned)[0, 2], [0, 2, 0], atol=1e-12)
+
+
+def test_every_edge_joins_corners_that_differ_along_one_axis():
+    lengths = [np.linalg.norm(corners(BOX)[0, a] - corners(BOX)[0, b]) for a, b in EDGES]
+    assert sorted(lengths) == pytest.approx([2] * 4 + [4] * 4 + [6] * 4)
+    assert len({frozenset(edge) for edge in EDGES}) == 12
+
+
+def test_faces_are_listed_by_axis_and_turn_outwards():
+    outward = [[-1, 0, 0], [1, 0, 0], [0, -1, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]]
+    for face, direction in zip(FACES, outward, strict=True):
+        a, b, c, d = corners(BOX)[0, list(face)]
+        normal = np.cross(b - a, c - b)
+        assert_allclose(normal / np.linalg.norm(normal), direction, atol=1e-12)
+        assert_allclose(a + c, b + d, atol=1e-12)
+
+
+@given(angle, angle, angle)
+def test_the_two_conventions_are_the_two_orders_of_the_product(a, b, c):
+    box = np.array([[0, 0, 0, 1, 1, 1, a, b, c]])
+    assert_allclose(rotations(box[:, 6:])[0], about_z(a) @ about_x(b) @ about_y(c), atol=1e-9)
+    assert_allclose(rotations(to_intrinsic(box, "zxy")[:, 6:])[0], about_y(c) @ about_x(b) @ about_z(a), atol=1e-7)
+    np.testing.assert_array_equal(to_intrinsic(box, "ZXY"), box)
+
+
+def test_angles_that_are_intrinsic_already_come_back_as_a_copy():
+    to_intrinsic(BOX, "ZXY")[:] = 0
+    assert BOX[0, 0] == 1
+
+
+@pytest.mark.parametrize("b", [math.pi / 2, -math.pi / 2])
+def test_gimbal_lock_keeps_the_rotation_and_gives_no_warning(b, recwarn):
+    locked = np.array([[0, 0, 0, 1, 1, 1, 0.4, b, 0.7]])
+    assert_allclose(rotations(transform(locked, np.eye(4))[:, 6:]), rotations(locked[:, 6:]), atol=1e-7)
+    # Ry(90 degrees) @ Rz(90 degrees): extrinsic angles without lock, whose intrinsic form is locked.
+    old = np.array([[0, 0, 0, 1, 1, 1, b, 0, b]])
+    assert_allclose(rotations(to_intrinsic(old, "zxy")[:, 6:])[0], about_y(b) @ about_z(b), atol=1e-7)
+    assert not recwarn.list
+
+
+@given(angle, angle, angle, st.integers(0, 2**32 - 1))
+def test_moving_a_box_moves_its_corners_and_keeps_its_size(a, b, c, seed):
+    rng = np.random.default_rng(seed)
+    boxes = np.concatenate(
+        [rng.uniform(-3, 3, (4, 3)), rng.uniform(0.1, 2, (4, 3)), rng.uniform(-3, 3, (4, 3))], axis=1
+    )
+    matrix = rigid(about_z(a) @ about_x(b) @ about_y(c), rng.uniform(-5, 5, 3))
+    moved = transform(boxes, matrix)
+    expected = corners(boxes) @ matrix[:3, :3].T + matrix[:3, 3]
+    assert_allclose(corners(moved), expected, atol=1e-6)
+    np.testing.assert_array_equal(moved[:, 3:6], boxes[:, 3:6])
+
+
+def test_no_boxes_stay_no_boxes():
+    empty = as_array([])
+    assert empty.shape == (0, 9)
+    assert corners(empty).shape == (0, 8, 3)
+    assert transform(empty, np.eye(4)).shape == to_intrinsic(empty, "zxy").shape == (0, 9)
+    assert as_boxes(empty, []) == ()
+
+
+def test_boxes_survive_the_way_to_an_array_and_back():
+    boxes = (OrientedBox((1, 2, 3), (4, 5, 6), (0.1, 0.2, 0.3), "chair"), OrientedBox((0, 0, 0), (1, 1, 1), (0, 0, 0)))
+    assert as_array(boxes)[0].tolist() == [1, 2, 3, 4, 5, 6, 0.1, 0.2, 0.3]
+    assert as_boxes(as_array(boxes), ["chair", ""]) == boxes
