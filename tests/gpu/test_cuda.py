@@ -1,0 +1,63 @@
+"""What only a GPU can show: the same answers in float32, close features in bfloat16, flash-attn where installed."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+from vgcli_core.media.sampling import Sampling
+from vgcli_core.model.checkpoint import LoadReport
+from vgcli_core.model.demo import demo_model
+from vgcli_core.predict.pipeline import Predictor, load
+from vgcli_core.text.questions import Question
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine"),
+]
+FOUR = Sampling(num_frames=4)
+QUESTIONS = [Question("where is the sink?"), Question("how many chairs are there?"), Question("what is this room?")]
+
+
+@pytest.fixture(scope="module")
+def video(repository: Path) -> Path:
+    return repository / "examples" / "rooms" / "kitchen.mp4"
+
+
+@pytest.fixture(autouse=True)
+def exact_matrix_products():
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    yield
+    torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def test_float32_answers_are_those_of_the_cpu(video):
+    there = load(device="cuda", dtype="float32").answer(video, QUESTIONS, sampling=FOUR)
+    here = load(device="cpu").answer(video, QUESTIONS, sampling=FOUR)
+    assert [a.text for a in there.answers] == [a.text for a in here.answers]
+    assert there.model.device.startswith("cuda")
+
+
+def test_bfloat16_features_stay_close_to_float32():
+    exact, _ = demo_model(frame_width=518)
+    frames = torch.rand(4, 3, 392, 518, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        a = exact.geometry_features(frames)
+        b = exact.to("cuda", torch.bfloat16).geometry_features(frames.cuda()).cpu()
+    assert float((a - b).abs().mean()) < 0.03 * float(a.abs().mean())
+
+
+def test_many_questions_on_a_gpu_encode_the_video_once(video):
+    network, tokenizer = demo_model(frame_width=518)
+    model = Predictor(network.cuda(), tokenizer, LoadReport(Path(), "generation-2", 1), name="demo")
+    result = model.answer(video, QUESTIONS * 3, sampling=FOUR)
+    assert result.counts["encoder_calls"] == 1
+
+
+@pytest.mark.skipif(find_spec("flash_attn") is None, reason="flash-attn is not installed")
+def test_flash_attention_is_taken_by_auto_and_reported(video):
+    model = load(device="cuda", dtype="bfloat16")
+    assert model.info().attention == "flash_attention_2"
+    assert model.answer(video, QUESTIONS, sampling=FOUR).answers
