@@ -147,6 +147,12 @@ class Result:
         """The boxes of all answers, in order."""
         return tuple(found for answer in self.answers for found in answer.boxes)
 
+    def __str__(self) -> str:
+        """Return the answers in a few lines; an untrained model's are marked."""
+        lines = [line for answer in self.answers for line in _lines(answer)]
+        warning = ["(untrained weights: the answers mean nothing)"] if self.model.untrained else []
+        return "\n".join([*warning, *lines])
+
     def as_dict(self) -> dict[str, Any]:
         """Return the documented JSON form (schema vgllm.prediction/1) as plain lists, dicts, numbers and strings."""
         plain = asdict(self)
@@ -176,6 +182,19 @@ class Result:
         warning = "<p><b>untrained weights: the answers mean nothing</b></p>" if self.model.untrained else ""
         head = "<tr><th>question</th><th>answer</th><th>frame</th><th>centre (m)</th><th>size (m)</th></tr>"
         return f"{warning}<table>{head}{rows}</table><p>{escape(self.source)} · {escape(self.model.name)}</p>"
+
+
+def _lines(answer: Answer) -> list[str]:
+    asked = answer.question or answer.task
+    if not answer.boxes:
+        return [
+            f"{asked}: {answer.text.strip() or '(no text)'}" + ("" if answer.status == "ok" else f" ({answer.status})")
+        ]
+    return [
+        f"{asked}: {found.box.label or 'box'} at ({_metres(found.box.center)}) m, size ({_metres(found.box.size)}) m, "
+        f"in the camera of frame {found.frame}" + (f" ({found.time:.2f} s)" if found.time is not None else "")
+        for found in answer.boxes
+    ]
 
 
 def _box_row(found: FoundBox) -> dict[str, Any]:

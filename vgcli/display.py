@@ -1,0 +1,145 @@
+"""Everything that reaches the terminal: answers and JSON on stdout; notes, progress and errors on stderr.
+
+No other file prints. Text from a model, a file or a user is data: it is never read as markup, and control characters
+are shown (`\\x1b`), not obeyed, so that an answer cannot repaint or retitle the reader's terminal.
+"""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from traceback import format_exception
+from typing import TYPE_CHECKING, Literal
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from vgcli import readable
+
+if TYPE_CHECKING:
+    from vgcli_core.errors import VgllmError
+    from vgcli_core.predict.result import Result
+
+
+def result(found: "Result") -> None:
+    """Show every answer on stdout, for people."""
+    _print(_console(), readable.blocks(found))
+
+
+def as_json(found: "Result") -> None:
+    """Write the documented JSON, and nothing else, to stdout."""
+    text = readable.json_text(found)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a Windows code page: the same JSON in ASCII
+        text = json.dumps(json.loads(text), indent=2)
+    sys.stdout.write(text + "\n")
+
+
+def notes(remarks: Iterable[str]) -> None:
+    """Show remarks that change how an answer is to be read, one line each."""
+    for remark in remarks:
+        _line("note:", remark, "yellow")
+
+
+def footer(found: "Result", written: Iterable[Path | str] = ()) -> None:
+    """Show what answered, on which frames, how long it took, and which files were written."""
+    _print(_console(stderr=True), [readable.footer(found)])
+    for path in written:
+        _line("written:", str(path), "green")
+
+
+def untrained() -> None:
+    """Say on stderr that the answer means nothing: for runs whose stdout is JSON."""
+    _line("warning:", readable.UNTRAINED, "bold red")
+
+
+def error(problem: "VgllmError") -> None:
+    """Show what is wrong, where, and how to fix it."""
+    _line("error:", problem.what, "bold red")
+    if problem.where:
+        _line("  where:", problem.where, "bold")
+    if problem.fix:
+        _line("  fix:", problem.fix, "bold")
+
+
+def bug(problem: BaseException) -> None:
+    """Show an exception that is our mistake, without its traceback."""
+    message = " ".join(str(problem).split())
+    shown = message if len(message) <= 300 else message[:300] + " ..."
+    _line("error:", f"this is a bug in vgllm: {type(problem).__name__}: {shown}", "bold red")
+    _line("  fix:", "run again with --debug and report what it prints, with the command and `vgllm --version`", "bold")
+
+
+def traceback(problem: BaseException) -> None:
+    """Show where an exception came from, for developers."""
+    sys.stderr.write("".join(format_exception(problem)))
+
+
+def interrupted() -> None:
+    """Say that Ctrl-C was heard."""
+    _line("interrupted:", "stopped before the end; no file was left half-written", "bold")
+
+
+def line(text: str) -> None:
+    """Write one line of data to stdout."""
+    sys.stdout.write(text + "\n")
+
+
+@contextlib.contextmanager
+def progress(first: str) -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows what is being done; it does nothing unless stderr is a terminal."""
+    console = _console(stderr=True)
+    if not console.is_terminal:
+        yield lambda message: None
+        return
+    # The "line" spinner is ASCII: the prettier ones cannot be shown by every Windows console.
+    with console.status(Text(first), spinner="line") as status:
+        yield lambda message: status.update(Text(readable.one_line(message)))
+
+
+def prepare_streams() -> None:
+    """Let a console that cannot show a character show `?` in its place instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def close_stdout() -> None:
+    """Drop what is left for a reader that went away (`| head`), so that closing the stream cannot fail either."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+
+
+def _print(console: Console, blocks: Iterable[RenderableType]) -> None:
+    """Print blocks; in a file or a pipe, without the spaces that fill a terminal's lines."""
+    if console.is_terminal:
+        console.print(*blocks, sep="\n")
+        return
+    with console.capture() as capture:
+        console.print(*blocks, sep="\n")
+    console.file.write("".join(f"{row.rstrip()}\n" for row in capture.get().splitlines()))
+
+
+def _line(head: str, text: str, style: str) -> None:
+    """Write one line to stderr. `soft_wrap` keeps paths whole, so that they can be copied."""
+    shown: RenderableType = Text.assemble((head, style), " ", readable.one_line(text))
+    _console(stderr=True).print(shown, soft_wrap=True)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """Return a console for the streams of this moment. NO_COLOR turns off every style, bold too."""
+    plain = bool(os.environ.get("NO_COLOR"))
+    colors: Literal["auto"] | None = None if plain else "auto"
+    return _Console(stderr=stderr, color_system=colors, markup=False, highlight=False, emoji=False)
+
+
+class _Console(Console):
+    """A console that leaves a broken pipe to the error boundary; rich would exit with code 1."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        raise BrokenPipeError

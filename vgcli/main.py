@@ -1,0 +1,147 @@
+"""The app `vgllm`: global options, and the boundary where an exception becomes a message and an exit code.
+
+Nothing here or in the modules it imports loads torch, numpy or transformers: a command does that when it runs.
+"""
+
+import os
+import sys
+import warnings
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from vgcli import display
+from vgcli.predict import EPILOG as PREDICT_EPILOG
+from vgcli.predict import predict
+from vgcli_core.errors import ResourceError, VgllmError
+from vgcli_core.version import __version__
+
+DONE, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+_EPILOG = """
+[bold]Examples[/]
+
+vgllm predict video.mp4 "where is the sink?"
+
+vgllm predict video.mp4 "how many chairs are there?" --json > answer.json
+
+[bold]Exit codes[/]
+
+0  done
+
+1  a bug in vgllm: run again with --debug and report it
+
+2  bad input or usage: the message says what, where and how to fix it
+
+130  interrupted with Ctrl-C
+"""
+
+# What torch says when memory runs out on a device without an exception type of its own.
+_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+class Boundary(TyperGroup):
+    """The group of all commands: whatever escapes a command is shown here, once, and becomes an exit code."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Let --debug stand anywhere before `--`: people append it, as the message about a bug invites them to."""
+        end = args.index("--") if "--" in args else len(args)
+        if "--debug" in args[:end]:
+            args = ["--debug", *(word for word in args[:end] if word != "--debug"), *args[end:]]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that `ctx` names."""
+        try:
+            value = super().invoke(ctx)
+            sys.stdout.flush()
+            return value
+        except (typer.Exit, typer.Abort):
+            raise
+        except BrokenPipeError:
+            display.close_stdout()
+            raise typer.Exit(DONE) from None
+        except KeyboardInterrupt:
+            display.interrupted()
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as problem:
+            if isinstance(problem, typer.BadParameter.__bases__):  # a usage error: typer shows it, with exit code 2
+                raise
+            raise typer.Exit(_report(problem, debug=bool(ctx.params.get("debug")))) from None
+
+
+app = typer.Typer(
+    cls=Boundary,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("predict", epilog=PREDICT_EPILOG, no_args_is_help=True)(predict)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        display.line(f"vgllm {__version__}")
+        raise typer.Exit(DONE)
+
+
+@app.callback()
+def options(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks, and the warnings of libraries that are otherwise hidden.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """VG-LLM: ask a plain video about 3D space, and get answers, captions and oriented 3D boxes."""
+    if not debug:
+        _quieten()
+
+
+def main() -> None:
+    """Run the command line."""
+    display.prepare_streams()
+    try:
+        # Windows leaves globs to the program; ours are read by the library, as one source.
+        app(prog_name="vgllm", windows_expand_args=False)
+    except KeyboardInterrupt:
+        display.interrupted()
+        sys.exit(INTERRUPTED)
+
+
+def _report(problem: Exception, *, debug: bool) -> int:
+    """Show `problem` and return the exit code it stands for."""
+    if debug:
+        display.traceback(problem)
+    if isinstance(problem, VgllmError):
+        display.error(problem)
+        return BAD_INPUT
+    if _is_memory(problem):
+        display.error(
+            ResourceError(
+                "out of memory",
+                where=" ".join(str(problem).split())[:200],
+                fix="fewer frames (--num-frames 8), --dtype bfloat16, a smaller --batch-size, or --device cpu",
+            )
+        )
+        return BAD_INPUT
+    display.bug(problem)
+    return BUG
+
+
+def _is_memory(problem: Exception) -> bool:
+    """Tell memory errors by name and words: importing torch to ask for its type would cost two seconds."""
+    if isinstance(problem, MemoryError) or any(kind.__name__ == "OutOfMemoryError" for kind in type(problem).__mro__):
+        return True
+    return isinstance(problem, RuntimeError) and any(words in str(problem).lower() for words in _MEMORY_WORDS)
+
+
+def _quieten() -> None:
+    """Hide what libraries say to developers. The user's own `-W`, PYTHONWARNINGS and verbosity settings win."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
