@@ -30,7 +30,7 @@ def result(found: "Result") -> None:
 
 def as_json(found: "Result") -> None:
     """Write the documented JSON, and nothing else, to stdout."""
-    text = readable.json_text(found)
+    text = found.to_json()
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:  # a Windows code page: the same JSON in ASCII

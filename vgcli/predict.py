@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vgcli import display, readable
+from vgcli import display
 from vgcli_core.atomic import write_text
 from vgcli_core.errors import OutputError, UsageError
 
@@ -238,8 +238,7 @@ def choose_sampling(
     if not chosen and not start:
         return None
     if frames is None:
-        wanted = num_frames if chosen else _DEFAULT_FRAMES
-        return Sampling(num_frames=wanted, fps=fps, start=start, max_frames=max_frames)
+        return Sampling(num_frames=num_frames, fps=fps, start=start, max_frames=max_frames)
     if start:
         raise UsageError("--start cannot be combined with --frames", fix="leave out --start")
     return Sampling(indices=_positions(frames))
@@ -248,8 +247,9 @@ def choose_sampling(
 def check_early(
     source: str, out: Path | None, save_vis: Path | None, intrinsics: str | None, fov: float | None
 ) -> None:
-    """Refuse, before minutes of work, a missing source and what could not be written or drawn at the end."""
-    from vgcli_core.media.sources import find
+    """Refuse, before minutes of work, an unreadable source and what could not be written or drawn at the end."""
+    from vgcli_core.media.frames import read_frames
+    from vgcli_core.media.sampling import Sampling
     from vgcli_core.predict.intrinsics import read_intrinsics
 
     for option, folder in (("--out", out), ("--save-vis", save_vis)):
@@ -263,7 +263,7 @@ def check_early(
         raise UsageError("--intrinsics and --fov only serve the drawing", fix="add --save-vis DIR, or leave them out")
     if intrinsics is not None:
         read_intrinsics(intrinsics)
-    find(source)
+    read_frames(source, Sampling(indices=(0,)))
 
 
 def show(result: "Result", out: Path | None, *, as_json: bool) -> None:
@@ -271,7 +271,7 @@ def show(result: "Result", out: Path | None, *, as_json: bool) -> None:
     written = list(result.drawn)
     if out is not None:
         target = out / "result.json"
-        write_text(target, readable.json_text(result) + "\n")
+        write_text(target, result.to_json() + "\n")
         written.append(str(target))
     display.notes(result.notes)
     if as_json:

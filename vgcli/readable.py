@@ -23,8 +23,6 @@ UNTRAINED = (
 
 # C0 and C1 controls except newline and tab, line separators, direction overrides, halves of surrogate pairs.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-# Those of them that JSON leaves as they are; the halves come from file names that are not UTF-8.
-_RAW_IN_JSON = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _LONGEST_PROMPT = 240
 _LONGEST_ANSWER = 1200
 _MOST_REMARKS = 5
@@ -43,11 +41,6 @@ def clean(text: str) -> str:
 def one_line(text: str) -> str:
     """Return `text` cleaned, on one line: runs of white space become one space."""
     return clean(" ".join(text.split()))
-
-
-def json_text(result: "Result") -> str:
-    """Return the documented JSON in a spelling that any terminal can show and any file can hold."""
-    return _RAW_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", result.to_json())
 
 
 def blocks(result: "Result") -> Iterator[RenderableType]:

@@ -235,7 +235,7 @@ class Predictor:
         config = self.model.config
         return ModelInfo(
             name=self.name,
-            path=str(self.report.path),
+            path="" if self.name == DEMO else str(self.report.path),
             layout=self.report.layout,
             backbone=config.backbone,
             geometry_encoder=config.geometry_encoder,
@@ -326,14 +326,13 @@ class _Group:
 
 def _by_sampling(plans: Sequence[Plan], stated: Sampling | None, source: str | Path) -> list[_Group]:
     """Group questions by the frames they need: all by the stated sampling, else by the rule of their task."""
-    if stated is not None:
+    stated = stated or Sampling()
+    if stated.num_frames or stated.fps or stated.indices:
         return [_Group(stated, list(range(len(plans))))]
+    note = "detect looks at 4 frames, a second apart, as in training; choose others with --start or --frames"
     groups = {
-        False: _Group(_DEFAULT),
-        True: _Group(
-            _DETECTION,
-            notes=("detect looks at 4 frames, a second apart, as in training; choose others with --start or --frames",),
-        ),
+        False: _Group(replace(_DEFAULT, start=stated.start)),
+        True: _Group(replace(_DETECTION, start=stated.start), notes=(note,)),
     }
     is_video = find(source).video is not None
     for index, one in enumerate(plans):

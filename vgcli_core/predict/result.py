@@ -6,6 +6,7 @@ Coordinate frame "camera k": OpenCV axes (x right, y down, z forward) of the cam
 """
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import Any, Literal
@@ -14,6 +15,10 @@ from vgcli_core.geometry.boxes import OrientedBox
 from vgcli_core.text.prompts import Task
 
 SCHEMA = "vgllm.prediction/1"
+
+# What JSON would leave as it is: controls, line separators, direction overrides, and the halves of surrogate pairs
+# that file names which are not UTF-8 are read as.
+_UNSHOWABLE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 # What became of the text: an answer that could be used, text without an answer, an answer that cannot be used.
 Status = Literal["ok", "none", "invalid"]
@@ -173,8 +178,9 @@ class Result:
         }
 
     def to_json(self, *, indent: int | None = 2) -> str:
-        """Return `as_dict` as strict JSON text (no NaN), UTF-8 characters kept."""
-        return json.dumps(self.as_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+        """Return `as_dict` as strict JSON text (no NaN) that any terminal can show and any UTF-8 file can hold."""
+        text = json.dumps(self.as_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+        return _UNSHOWABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
     def _repr_html_(self) -> str:
         """Show answers and boxes as a small table in a notebook; every text is escaped."""

@@ -28,7 +28,7 @@ def test_the_words_of_options_are_the_librarys():
 
 def test_the_task_chooses_the_frames_unless_told_otherwise():
     assert sampling() is None
-    assert sampling(start=2.5) == Sampling(num_frames=32, start=2.5)
+    assert sampling(start=2.5) == Sampling(start=2.5)
     assert sampling(num_frames=8) == Sampling(num_frames=8)
     assert sampling(fps=0.5, max_frames=9) == Sampling(fps=0.5, max_frames=9)
     assert sampling(frames="20, 0,10") == Sampling(indices=(20, 0, 10))

@@ -105,6 +105,8 @@ def test_the_default_frames_follow_the_task(model, video):
     detected = model.ask(video, task="detect", max_new_tokens=5)
     assert [f.time for f in detected.frames] == pytest.approx([0.0, 1.0, 2.0, 3.0])
     assert any("4 frames" in note for note in detected.notes)
+    later = model.ask(video, task="detect", max_new_tokens=5, sampling=Sampling(start=1.5))
+    assert [f.time for f in later.frames] == pytest.approx([1.5, 2.5, 3.5, 4.5])
 
 
 def test_tasks_with_different_frames_share_one_result_whose_frame_numbers_stay_unique(model, video):
@@ -130,6 +132,30 @@ def test_the_result_is_strict_json_that_can_be_understood_alone(model, video):
     assert {"torch", "transformers", "vgllm"} <= set(plain["versions"])
     assert plain["timings"]["encode"] > 0
     assert "<table>" in result._repr_html_()
+
+
+def test_a_result_prints_as_a_few_lines(model, video):
+    from dataclasses import replace
+
+    from vgcli_core.geometry.boxes import OrientedBox
+    from vgcli_core.predict.result import FoundBox
+
+    result = model.ask(video, "where is the sink?", sampling=SIX)
+    box = FoundBox(OrientedBox((0.1, -0.2, 2.0), (0.5, 0.6, 0.7), (0.0, 0.0, 0.0), "The sink"), 3, 1.25)
+    found = replace(result, answers=(replace(result.answers[0], boxes=(box,)),))
+    assert str(found).splitlines() == [
+        "(untrained weights: the answers mean nothing)",
+        "where is the sink?: The sink at (0.10 -0.20 2.00) m, size (0.50 0.60 0.70) m, "
+        "in the camera of frame 3 (1.25 s)",
+    ]
+
+
+def test_a_file_name_that_is_not_utf8_still_gives_json_that_a_file_can_hold(model, video):
+    from dataclasses import replace
+
+    result = replace(model.ask(video, "what?", sampling=SIX), source="clip\udcff\u202e.mp4")
+    text = result.to_json()
+    assert json.loads(text.encode("utf-8"))["source"] == result.source
 
 
 def test_a_box_answer_is_read_in_the_convention_of_the_checkpoint():
