@@ -159,7 +159,8 @@ def predict(
     sampling = choose_sampling(num_frames, fps, frames, start=start, max_frames=max_frames)
     check_early(source, out, save_vis, intrinsics, fov)
     with display.progress("loading libraries") as progress:
-        from vgcli_core.predict.pipeline import Drawing, load
+        from vgcli_core.predict.loading import load
+        from vgcli_core.predict.pipeline import Drawing
 
         progress("loading the model")
         predictor = load(

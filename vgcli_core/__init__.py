@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from vgcli_core.version import __version__
 
 if TYPE_CHECKING:
-    from vgcli_core.predict.pipeline import Predictor, load
+    from vgcli_core.predict.loading import load
+    from vgcli_core.predict.pipeline import Predictor
     from vgcli_core.predict.result import Answer, Result
 
 __all__ = ["Answer", "Predictor", "Result", "__version__", "load"]
 
 _LAZY = {
-    "load": "vgcli_core.predict.pipeline",
+    "load": "vgcli_core.predict.loading",
     "Predictor": "vgcli_core.predict.pipeline",
     "Answer": "vgcli_core.predict.result",
     "Result": "vgcli_core.predict.result",

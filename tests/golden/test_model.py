@@ -180,7 +180,7 @@ def test_pictures_without_geometry_frames_are_refused_rather_than_answered(cases
 
 
 def test_a_saved_model_loads_bit_for_bit_and_needs_no_sizes(cases, tmp_path):
-    from vgcli_core.model.checkpoint import save_model
+    from vgcli_core.model.save import save_model
 
     for case in cases:
         folder = save_model(case.model, tmp_path / case.name, max_shard_size="200KB")

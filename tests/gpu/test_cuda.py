@@ -9,7 +9,8 @@ import torch
 from vgcli_core.media.sampling import Sampling
 from vgcli_core.model.checkpoint import LoadReport
 from vgcli_core.model.demo import demo_model
-from vgcli_core.predict.pipeline import Predictor, load
+from vgcli_core.predict.loading import load
+from vgcli_core.predict.pipeline import Predictor
 from vgcli_core.text.questions import Question
 
 pytestmark = [

@@ -1,12 +1,9 @@
-"""Load and save whole models: every parameter of every file is accounted for, or the load is refused.
+"""Load whole models: every parameter of every file is accounted for, or the load is refused.
 
 Four sources, told apart by the names of their weights (layouts.py): published folders of both generations, a plain
 Qwen2.5-VL folder with or without a geometry encoder beside it, and our own form: generation-2 names plus `vgllm.json`.
 """
 
-import json
-import shutil
-import tempfile
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,35 +11,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor, nn
 
-from vgcli_core.errors import CheckpointError, OutputError, VgllmError
+from vgcli_core.errors import CheckpointError, VgllmError
 from vgcli_core.geometry.boxes import EulerConvention
 from vgcli_core.model.backbones import get_backbone
-from vgcli_core.model.config import CONFIG_NAME, ModelConfig
+from vgcli_core.model.config import ModelConfig
+from vgcli_core.model.config_files import read_model_config
 from vgcli_core.model.conventions import Conventions, conventions_of
 from vgcli_core.model.device import choose_placement
-from vgcli_core.model.fusion import FUSIONS, MERGERS
-from vgcli_core.model.geometry_encoders import get_geometry_encoder
 from vgcli_core.model.layouts import (
+    BACKBONE,
+    OUTPUT_HEAD,
     Layout,
     Named,
-    encoder_of,
     encoder_to_ours,
     recognise,
     recognise_encoder,
     to_ours,
-    to_published,
 )
 from vgcli_core.model.quiet import quiet_libraries
 from vgcli_core.model.vgllm import VGLLM, build_empty
 from vgcli_core.model.weights import WeightFiles, read_json
 from vgcli_core.text.prompts import PromptRevision
-
-_HEAD = "backbone.model.lm_head.weight"
-_EMBEDDING = "backbone.model.model.language_model.embed_tokens.weight"
-_BACKBONE = "backbone.model."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +52,9 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What was loaded from where: `left_out` counts parameters of the files by the reason they are not used."""
+    """What was loaded from where (None: built in memory); `left_out` counts parameters not used, by reason."""
 
-    path: Path
+    path: Path | None
     layout: Layout
     parameters: int
     left_out: dict[str, int] = field(default_factory=dict)
@@ -98,7 +89,7 @@ def load_model(
     layout = recognise(files.entries, where=str(folder))
     extra = WeightFiles(geometry) if geometry is not None else None
     extra_kind = recognise_encoder(extra.entries, where=str(geometry)) if extra is not None else None
-    config, notes = _model_config(
+    config, notes = read_model_config(
         folder, plain, layout, keys=list(files.entries), extra_kind=extra_kind, sizes=options.geometry_sizes
     )
     conventions, remarks = conventions_of(
@@ -141,138 +132,20 @@ def load_model(
         tensors = {ours: readers[source.files].tensor(source.key) for ours, source in sources.items()}
         backbone = get_backbone(config.backbone).from_tensors(
             get_backbone(config.backbone).read_config(plain),
-            {n.removeprefix(_BACKBONE): t for n, t in tensors.items() if n.startswith(_BACKBONE)},
+            {n.removeprefix(BACKBONE): t for n, t in tensors.items() if n.startswith(BACKBONE)},
             dtype=placement.dtype,
             device_map=placement.device_map or {"": placement.device},
             attention=placement.attention,
         )
         with torch.device("meta"):
             model = VGLLM(config, backbone)
-        rest = {n: t.to(model.device, placement.dtype) for n, t in tensors.items() if not n.startswith(_BACKBONE)}
+        rest = {n: t.to(model.device, placement.dtype) for n, t in tensors.items() if not n.startswith(BACKBONE)}
         rest |= _new_weights(empty, fresh, model.device, placement.dtype, options.seed)
         _attach(model, rest)
     if fresh:
         model.config = model.config.model_copy(update={"untrained": True})
         notes += (f"{len(fresh)} fusion weights are new and untrained: answers mean nothing before training",)
     return model.eval(), LoadReport(folder, layout, parameters, left_out, (*notes, *remarks))
-
-
-def save_model(model: VGLLM, folder: Path, *, tokenizer: Any = None, max_shard_size: str = "5GB") -> Path:
-    """Write our own form into a new folder: generation-2 names in safetensors, config.json, vgllm.json, tokenizer.
-
-    The folder appears under its name only when it is complete. Loading it gives the same model, bit for bit.
-
-    Raises:
-        OutputError: the folder exists and is not empty, or cannot be written.
-    """
-    from huggingface_hub import save_torch_state_dict
-
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(
-            f"{folder.name} exists and is not empty", where=str(folder), fix="choose another folder, or remove this one"
-        )
-    tensors = {
-        to_published(name, model.config.geometry_encoder): tensor.detach()
-        for name, tensor in model.state_dict().items()
-        if not (name == _HEAD and model.backbone.tied)
-    }
-    config = model.config.model_copy(update={"geometry": model.geometry_encoder.config.model_dump()})
-    temporary = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        save_torch_state_dict(tensors, temporary, max_shard_size=max_shard_size)
-        backbone = _backbone_config(model)
-        (temporary / "config.json").write_text(json.dumps(backbone, indent=2) + "\n", encoding="utf-8")
-        (temporary / CONFIG_NAME).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        if model.backbone.model.generation_config is not None:
-            model.backbone.model.generation_config.save_pretrained(temporary)
-        if tokenizer is not None:
-            tokenizer.save_pretrained(temporary)
-        if folder.exists():
-            folder.rmdir()
-        temporary.chmod(0o755)
-        temporary.replace(folder)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {folder.name}: {error.strerror or error}",
-            where=str(folder),
-            fix="free some space or choose another folder; nothing was left half-written",
-        ) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
-    return folder
-
-
-def _model_config(
-    folder: Path,
-    plain: dict[str, Any],
-    layout: Layout,
-    *,
-    keys: list[str],
-    extra_kind: str | None,
-    sizes: dict[str, Any] | None,
-) -> tuple[ModelConfig, tuple[str, ...]]:
-    """Work out what config.json and the names of the weights say; they must agree."""
-    where = str(folder / "config.json")
-    if (folder / CONFIG_NAME).is_file():
-        try:
-            config = ModelConfig.model_validate(read_json(folder / CONFIG_NAME))
-            get_geometry_encoder(config.geometry_encoder).Config.model_validate(sizes or config.geometry)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise CheckpointError(
-                f"{CONFIG_NAME}: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}",
-                where=str(folder / CONFIG_NAME),
-                fix="use the file that was written with the weights, or a newer vgllm",
-            ) from error
-        return config.model_copy(update={"geometry": sizes or config.geometry}), ()
-    kind = encoder_of(keys, layout)
-    declared = bool(plain.get("use_vggt_feature") or plain.get("use_geometry_encoder"))
-    notes: tuple[str, ...] = ()
-    if kind == "none" and (declared or layout == "generation-2"):
-        raise CheckpointError(
-            "config.json asks for a geometry encoder and the weights hold none",
-            where=where,
-            fix="fetch all shards of this checkpoint, or use the config.json of the plain backbone",
-        )
-    switch = {"generation-1": "use_vggt_feature", "generation-2": "use_geometry_encoder"}.get(layout)
-    if switch is not None and plain.get(switch) is not True:
-        notes = (f"config.json does not set {switch!r}, but the weights are {layout}: they are used with geometry",)
-    stated = str(plain.get("geometry_encoder_type") or kind).lower()
-    if kind not in {"none", stated}:
-        raise CheckpointError(
-            f"config.json says geometry encoder {stated!r}, the weights are of {kind!r}",
-            where=where,
-            fix="put the files of one checkpoint together",
-        )
-    if extra_kind is not None and kind not in {"none", extra_kind}:
-        raise CheckpointError(
-            f"weights of {extra_kind!r} were given for a model with {kind!r}",
-            where=where,
-            fix="give the weights of the same encoder",
-        )
-    kind = extra_kind or kind
-    fusion, merger = plain.get("feature_fusion_method") or "add", plain.get("geometry_merger_type") or "mlp"
-    for entry, value, table in (("fusion", fusion, FUSIONS), ("geometry merger", merger, MERGERS)):
-        if value not in table:
-            raise CheckpointError(f"unknown {entry} {value!r}", where=where, fix=f"known: {', '.join(table)}")
-    if kind == "none":
-        notes = (*notes, "a plain backbone: no geometry encoder, no fusion")
-    hidden = plain.get("geometry_merger_hidden_dim") or plain.get("vggt_merger_hidden_dim") or 4096
-    return ModelConfig(
-        geometry_encoder=kind,
-        geometry=get_geometry_encoder(kind).Config.model_validate(sizes or {}).model_dump(),
-        fusion=fusion,
-        fusion_layers=plain.get("fusion_num_layers") or 1,
-        fusion_heads=plain.get("fusion_attention_heads") or 8,
-        fusion_dropout=plain.get("fusion_dropout", 0.1),
-        merger=merger,
-        merger_hidden=hidden,
-        # The published code reverses for any value but "first".
-        reference_frame="first" if plain.get("reference_frame", "first") == "first" else "last",
-    ), notes
 
 
 def _recorded(config: ModelConfig) -> Conventions | None:
@@ -307,7 +180,7 @@ def _assign(
             where=str(files.path),
             fix="this is not a VG-LLM checkpoint of a known layout, or its config.json belongs to another model",
         )
-    if empty.backbone.tied and sources.pop(_HEAD, None) is not None:
+    if empty.backbone.tied and sources.pop(OUTPUT_HEAD, None) is not None:
         left_out["output head, tied to the embedding"] += 1
     return sources, dict(left_out)
 
@@ -317,7 +190,7 @@ def _check(empty: VGLLM, sources: dict[str, _Source], folder: Path, *, may_be_ne
     missing: list[str] = []
     fresh: list[str] = []
     for name, wanted in empty.state_dict().items():
-        if name == _HEAD and empty.backbone.tied:
+        if name == OUTPUT_HEAD and empty.backbone.tied:
             continue
         source = sources.get(name)
         if source is None:
@@ -342,7 +215,7 @@ def _check(empty: VGLLM, sources: dict[str, _Source], folder: Path, *, may_be_ne
 
 
 def _readable(name: str) -> str:
-    return name.removeprefix(_BACKBONE)
+    return name.removeprefix(BACKBONE)
 
 
 def _new_weights(
@@ -375,23 +248,3 @@ def _attach(model: VGLLM, tensors: dict[str, Tensor]) -> None:
         module.load_state_dict(own, assign=True, strict=True)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name not in frozen)
-
-
-def _backbone_config(model: VGLLM) -> dict[str, Any]:
-    """Return config.json: the backbone's, with the switches by which published code finds the geometry encoder."""
-    plain: dict[str, Any] = json.loads(model.backbone.model.config.to_json_string(use_diff=False))
-    plain["dtype"] = str(model.backbone.model.dtype).removeprefix("torch.")
-    config = model.config
-    if model.has_geometry:
-        plain |= {
-            "use_geometry_encoder": True,
-            "geometry_encoder_type": config.geometry_encoder,
-            "feature_fusion_method": config.fusion,
-            "fusion_num_layers": config.fusion_layers,
-            "fusion_attention_heads": config.fusion_heads,
-            "fusion_dropout": config.fusion_dropout,
-            "geometry_merger_type": config.merger,
-            "geometry_merger_hidden_dim": config.merger_hidden,
-            "reference_frame": config.reference_frame,
-        }
-    return plain

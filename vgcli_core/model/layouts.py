@@ -20,6 +20,10 @@ from vgcli_core.model.geometry_encoders import GEOMETRY_ENCODERS, get_geometry_e
 
 Layout = Literal["generation-1", "generation-2", "plain"]
 
+# How this package's names start for everything that transformers builds, and the one weight that may be shared.
+BACKBONE = "backbone.model."
+OUTPUT_HEAD = "backbone.model.lm_head.weight"
+
 # Heads of training variants that the published code can save and that no answer depends on.
 _UNUSED_GENERATION_1 = ("classifier.", "decompresser.", "dpt_module.")
 _BACKBONE_ROOTS = ("visual.", "model.", "lm_head.")
@@ -63,7 +67,7 @@ def to_ours(key: str, layout: Layout) -> Named:
     A name of None with a reason is left out on purpose; with an empty reason the key is not known.
     """
     if key.startswith(_BACKBONE_ROOTS):
-        return Named(f"backbone.model.{Qwen25VL.inner_name(key)}")
+        return Named(f"{BACKBONE}{Qwen25VL.inner_name(key)}")
     if layout == "generation-1" and key.startswith(_UNUSED_GENERATION_1):
         return Named(None, "head of a training variant")
     if layout == "generation-1":
@@ -98,8 +102,8 @@ def recognise_encoder(keys: Iterable[str], *, where: str = "") -> str:
 
 def to_published(name: str, encoder: str) -> str:
     """Return the generation-2 name of one of this package's parameters: what our own files are written with."""
-    if name.startswith("backbone.model."):
-        return Qwen25VL.published_name(name.removeprefix("backbone.model."))
+    if name.startswith(BACKBONE):
+        return Qwen25VL.published_name(name.removeprefix(BACKBONE))
     if name.startswith("geometry_encoder."):
         return f"geometry_encoder.{encoder}.{name.removeprefix('geometry_encoder.')}"
     return name

@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vgcli_core.errors import CheckpointError, OutputError, ResourceError, UsageError
-from vgcli_core.model.checkpoint import Options, load_model, save_model
+from vgcli_core.model.checkpoint import Options, load_model
 from vgcli_core.model.demo import demo_model
+from vgcli_core.model.save import save_model
 
 CPU = Options(device="cpu", dtype="float32")
 

@@ -1,0 +1,95 @@
+"""A checkpoint's configuration, worked out from its files: ours says everything, the published ones half of it."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from vgcli_core.errors import CheckpointError
+from vgcli_core.model.config import CONFIG_NAME, ModelConfig
+from vgcli_core.model.fusion import FUSIONS, MERGERS
+from vgcli_core.model.geometry_encoders import get_geometry_encoder
+from vgcli_core.model.layouts import Layout, encoder_of
+from vgcli_core.model.weights import read_json
+
+
+def read_model_config(
+    folder: Path,
+    plain: dict[str, Any],
+    layout: Layout,
+    *,
+    keys: list[str],
+    extra_kind: str | None,
+    sizes: dict[str, Any] | None,
+) -> tuple[ModelConfig, tuple[str, ...]]:
+    """Return the model's configuration and remarks for the user.
+
+    Args:
+        folder: of the checkpoint; its vgllm.json, where it has one, says everything.
+        plain: its config.json.
+        layout: of its weights.
+        keys: the names of its weights; config.json must agree with them.
+        extra_kind: the geometry encoder whose weights were given beside the folder, if any.
+        sizes: of the geometry encoder, where they are not the published ones and no file says so.
+
+    Raises:
+        CheckpointError: the files contradict each other or hold an unknown value.
+    """
+    where = str(folder / "config.json")
+    if (folder / CONFIG_NAME).is_file():
+        try:
+            config = ModelConfig.model_validate(read_json(folder / CONFIG_NAME))
+            get_geometry_encoder(config.geometry_encoder).Config.model_validate(sizes or config.geometry)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise CheckpointError(
+                f"{CONFIG_NAME}: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}",
+                where=str(folder / CONFIG_NAME),
+                fix="use the file that was written with the weights, or a newer vgllm",
+            ) from error
+        return config.model_copy(update={"geometry": sizes or config.geometry}), ()
+    kind = encoder_of(keys, layout)
+    declared = bool(plain.get("use_vggt_feature") or plain.get("use_geometry_encoder"))
+    notes: tuple[str, ...] = ()
+    if kind == "none" and (declared or layout == "generation-2"):
+        raise CheckpointError(
+            "config.json asks for a geometry encoder and the weights hold none",
+            where=where,
+            fix="fetch all shards of this checkpoint, or use the config.json of the plain backbone",
+        )
+    switch = {"generation-1": "use_vggt_feature", "generation-2": "use_geometry_encoder"}.get(layout)
+    if switch is not None and plain.get(switch) is not True:
+        notes = (f"config.json does not set {switch!r}, but the weights are {layout}: they are used with geometry",)
+    stated = str(plain.get("geometry_encoder_type") or kind).lower()
+    if kind not in {"none", stated}:
+        raise CheckpointError(
+            f"config.json says geometry encoder {stated!r}, the weights are of {kind!r}",
+            where=where,
+            fix="put the files of one checkpoint together",
+        )
+    if extra_kind is not None and kind not in {"none", extra_kind}:
+        raise CheckpointError(
+            f"weights of {extra_kind!r} were given for a model with {kind!r}",
+            where=where,
+            fix="give the weights of the same encoder",
+        )
+    kind = extra_kind or kind
+    fusion, merger = plain.get("feature_fusion_method") or "add", plain.get("geometry_merger_type") or "mlp"
+    for entry, value, table in (("fusion", fusion, FUSIONS), ("geometry merger", merger, MERGERS)):
+        if value not in table:
+            raise CheckpointError(f"unknown {entry} {value!r}", where=where, fix=f"known: {', '.join(table)}")
+    if kind == "none":
+        notes = (*notes, "a plain backbone: no geometry encoder, no fusion")
+    hidden = plain.get("geometry_merger_hidden_dim") or plain.get("vggt_merger_hidden_dim") or 4096
+    return ModelConfig(
+        geometry_encoder=kind,
+        geometry=get_geometry_encoder(kind).Config.model_validate(sizes or {}).model_dump(),
+        fusion=fusion,
+        fusion_layers=plain.get("fusion_num_layers") or 1,
+        fusion_heads=plain.get("fusion_attention_heads") or 8,
+        fusion_dropout=plain.get("fusion_dropout", 0.1),
+        merger=merger,
+        merger_hidden=hidden,
+        # The published code reverses for any value but "first".
+        reference_frame="first" if plain.get("reference_frame", "first") == "first" else "last",
+    ), notes

@@ -1,0 +1,40 @@
+"""Which questions look at the same frames: by what the user stated, else by the rule of their task."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from vgcli_core.media.sampling import Sampling
+from vgcli_core.media.sources import find
+from vgcli_core.text.questions import Plan
+
+# Detection was trained on windows of four frames about a second apart; everything else sees the whole video.
+DETECTION = Sampling(fps=1.0, max_frames=4)
+DEFAULT = Sampling(num_frames=32)
+
+
+@dataclass(slots=True)
+class Group:
+    """The questions, by their place in the list, that share one choice of frames; `notes` explain the choice."""
+
+    sampling: Sampling
+    members: list[int] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+
+
+def group_by_frames(plans: Sequence[Plan], stated: Sampling | None, source: str | Path) -> list[Group]:
+    """Group questions by the frames they need.
+
+    A sampling that states frames holds for all questions; one that states only a start moves each task's rule there.
+    """
+    stated = stated or Sampling()
+    if stated.num_frames or stated.fps or stated.indices:
+        return [Group(stated, list(range(len(plans))))]
+    note = "detect looks at 4 frames, a second apart, as in training; choose others with --start or --frames"
+    whole = Group(replace(DEFAULT, start=stated.start))
+    window = Group(replace(DETECTION, start=stated.start), notes=(note,))
+    is_video = find(source).video is not None
+    for index, one in enumerate(plans):
+        # Pictures have no times to step through.
+        (window if one.task == "detect" and is_video else whole).members.append(index)
+    return [group for group in (whole, window) if group.members]

@@ -1,0 +1,110 @@
+"""Load a model to ask: a checkpoint folder, a hub name, or the untrained demo when nothing is named."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from vgcli_core.errors import CheckpointError, UsageError
+from vgcli_core.geometry.boxes import EulerConvention
+from vgcli_core.model.checkpoint import LoadReport, Options, load_model
+from vgcli_core.model.demo import NAME as DEMO
+from vgcli_core.model.demo import demo_model
+from vgcli_core.model.device import choose_placement
+from vgcli_core.model.hub import checkpoint_folder
+from vgcli_core.model.quiet import quiet_libraries
+from vgcli_core.predict.pipeline import Predictor
+from vgcli_core.text.prompts import PromptRevision
+
+MODEL_VARIABLE = "VGLLM_MODEL"
+
+
+def load(
+    model: str | Path | None = None,
+    *,
+    geometry: str | Path | None = None,
+    device: str = "auto",
+    device_map: str | None = None,
+    dtype: str = "auto",
+    attention: str = "auto",
+    euler_convention: EulerConvention | None = None,
+    prompt_revision: PromptRevision | None = None,
+    revision: str | None = None,
+    offline: bool = False,
+    seed: int = 0,
+) -> Predictor:
+    """Load a model to ask.
+
+    Args:
+        model: a checkpoint folder or a hub name; VGLLM_MODEL, and then the untrained demo model, when None.
+        geometry: weights of VGGT or Pi3, for a plain Qwen2.5-VL folder.
+        device: auto, cpu, cuda, cuda:1, mps.
+        device_map: "auto" splits a large backbone over devices (transformers' own placement).
+        dtype: auto, float32, bfloat16, float16.
+        attention: auto, sdpa, flash, eager.
+        euler_convention: how the model writes box angles, where its checkpoint does not say ("ZXY" or "zxy").
+        prompt_revision: wording of its box prompts; the one that belongs to `euler_convention` when only that is given.
+        revision: branch, tag or commit on the hub.
+        offline: use only what is on this machine.
+        seed: of weights that no file holds: the demo model's, or a new fusion's.
+
+    Raises:
+        CheckpointError: weights or configuration that are missing, damaged, or do not fit together.
+        ResourceError: no such device, or too little memory.
+        UsageError: options that are unknown or contradict each other.
+    """
+    started = time.perf_counter()
+    if euler_convention is not None and prompt_revision is None:
+        prompt_revision = 1 if euler_convention == "zxy" else 2
+    options = Options(device, dtype, attention, device_map, euler_convention, prompt_revision, seed=seed)
+    chosen = model or os.environ.get(MODEL_VARIABLE)
+    if chosen is None:
+        if geometry is not None:
+            fix = "give a plain Qwen2.5-VL folder with --model"
+            raise UsageError("--geometry needs a model to join", where="--geometry", fix=fix)
+        predictor = _demo(options)
+    else:
+        folder = checkpoint_folder(chosen, revision=revision, offline=offline)
+        if not folder.is_dir():
+            fix = "give the folder that holds config.json and the weights"
+            raise CheckpointError(f"{folder.name} is a file", where=str(folder), fix=fix)
+        encoder = checkpoint_folder(geometry, offline=offline) if geometry is not None else None
+        tokenizer = _tokenizer(folder)
+        network, report = load_model(folder, options, name=str(chosen), geometry=encoder)
+        predictor = Predictor(network, tokenizer, report, name=str(chosen), seed=seed)
+    predictor.load_seconds = time.perf_counter() - started
+    return predictor
+
+
+def _demo(options: Options) -> Predictor:
+    network, tokenizer = demo_model(seed=options.seed)
+    stated = {"euler_convention": options.euler_convention, "prompt_revision": options.prompt_revision}
+    given = {key: value for key, value in stated.items() if value is not None}
+    if given:
+        network.config = network.config.model_copy(update={**given, "conventions_from": "stated by the user"})
+    parameters = sum(p.numel() for p in network.parameters())
+    placement = choose_placement(
+        device=options.device,
+        dtype=options.dtype,
+        attention=options.attention,
+        parameters=parameters,
+        saved_dtype="float32",
+    )
+    network.backbone.model.set_attn_implementation(placement.attention)
+    network.to(placement.device, placement.dtype)
+    report = LoadReport(None, "generation-2", parameters)
+    return Predictor(network, tokenizer, report, name=DEMO, seed=options.seed)
+
+
+def _tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        with quiet_libraries():
+            return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # transformers raises many types for missing and damaged tokenizer files
+        raise CheckpointError(
+            f"the tokenizer cannot be loaded: {str(error).splitlines()[0]}",
+            where=str(folder),
+            fix="copy tokenizer.json and tokenizer_config.json of the backbone (Qwen2.5-VL) into the folder",
+        ) from error
