@@ -1,16 +1,19 @@
-"""Write files whole or not at all: a temporary name beside the target, then one rename.
+"""Write files and folders whole or not at all: a temporary name beside the target, then one rename.
 
 `os.replace` is atomic on Linux, macOS and Windows as long as both names are on one file system, which is why the
-temporary file lives in the target's folder.
+temporary one lives in the target's folder.
 """
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from vgcli_core.errors import OutputError
+
+_FIX = "free some space, choose another folder, or check its permissions; nothing was left half-written"
 
 
 @contextlib.contextmanager
@@ -23,30 +26,63 @@ def atomic_path(target: Path) -> Iterator[Path]:
         OutputError: the folder or the file cannot be written (permission, no space left, target is a folder).
     """
     temporary: Path | None = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(target)
-    except OSError as error:
+    with _output_errors(target):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
+            os.close(handle)
+            temporary = Path(name)
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(target)
+        finally:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder to fill; it becomes `target` when the block ends, and is removed when it fails.
+
+    Raises:
+        OutputError: `target` exists and is not an empty folder, or cannot be written.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise OutputError(
-            f"cannot write {target.name}: {error.strerror or error}",
-            where=str(target),
-            fix="free some space, choose another folder, or check its permissions; nothing was left half-written",
-        ) from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+            f"{target.name} exists and is not empty", where=str(target), fix="choose another folder, or remove this one"
+        )
+    temporary: Path | None = None
+    with _output_errors(target):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+            yield temporary
+            if target.exists():
+                target.rmdir()
+            temporary.chmod(0o777 & ~_umask())
+            for path in temporary.rglob("*"):
+                # Writers that make temporary files of their own leave them readable by the owner alone.
+                path.chmod((0o777 if path.is_dir() else 0o666) & ~_umask())
+            temporary.replace(target)
+        finally:
+            if temporary is not None:
+                shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(target: Path, text: str) -> None:
     """Write `text` as UTF-8 with `\\n` line ends, atomically. Raises OutputError."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+@contextlib.contextmanager
+def _output_errors(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        what = f"cannot write {target.name}: {error.strerror or error}"
+        raise OutputError(what, where=str(target), fix=_FIX) from error
 
 
 def _umask() -> int:

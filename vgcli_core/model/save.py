@@ -1,12 +1,12 @@
 """Write a model in our own form, which is also a generation-2 folder that published code finds its way in."""
 
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from vgcli_core.errors import OutputError
+from safetensors import SafetensorError
+
+from vgcli_core.atomic import atomic_folder
 from vgcli_core.model.config import CONFIG_NAME
 from vgcli_core.model.layouts import OUTPUT_HEAD, to_published
 from vgcli_core.model.vgllm import VGLLM
@@ -22,41 +22,26 @@ def save_model(model: VGLLM, folder: Path, *, tokenizer: Any = None, max_shard_s
     """
     from huggingface_hub import save_torch_state_dict
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(
-            f"{folder.name} exists and is not empty", where=str(folder), fix="choose another folder, or remove this one"
-        )
     tensors = {
         to_published(name, model.config.geometry_encoder): tensor.detach()
         for name, tensor in model.state_dict().items()
         if not (name == OUTPUT_HEAD and model.backbone.tied)
     }
     config = model.config.model_copy(update={"geometry": model.geometry_encoder.config.model_dump()})
-    temporary = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        save_torch_state_dict(tensors, temporary, max_shard_size=max_shard_size)
-        backbone = _backbone_config(model)
-        (temporary / "config.json").write_text(json.dumps(backbone, indent=2) + "\n", encoding="utf-8")
-        (temporary / CONFIG_NAME).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    with atomic_folder(folder) as temporary:
+        try:
+            save_torch_state_dict(tensors, temporary, max_shard_size=max_shard_size)
+        except SafetensorError as error:  # how the writer reports a full disk
+            raise OSError(str(error)) from error
+        for name, text in (
+            ("config.json", json.dumps(_backbone_config(model), indent=2)),
+            (CONFIG_NAME, config.model_dump_json(indent=2)),
+        ):
+            (temporary / name).write_text(text + "\n", encoding="utf-8")
         if model.backbone.model.generation_config is not None:
             model.backbone.model.generation_config.save_pretrained(temporary)
         if tokenizer is not None:
             tokenizer.save_pretrained(temporary)
-        if folder.exists():
-            folder.rmdir()
-        temporary.chmod(0o755)
-        temporary.replace(folder)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {folder.name}: {error.strerror or error}",
-            where=str(folder),
-            fix="free some space or choose another folder; nothing was left half-written",
-        ) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

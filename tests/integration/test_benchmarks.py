@@ -1,0 +1,25 @@
+"""The benchmarks run and print their ratios; the figures themselves are in tests/bench/RESULTS.md."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "expected"),
+    [
+        (
+            "bench_geometry_encoder.py",
+            ["--frames", "2", "--embed", "32", "--depth", "3", "--heads", "2", "--repeat", "1"],
+            "ours / straightforward: time",
+        ),
+        ("bench_questions.py", ["--num-frames", "2", "--width", "140", "--max-new-tokens", "3"], "0 of 10"),
+    ],
+)
+def test_a_benchmark_runs_and_prints_its_ratio(repository: Path, script: str, arguments: list[str], expected: str):
+    command = [sys.executable, str(repository / "tests" / "bench" / script), *arguments]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert found.returncode == 0, found.stderr
+    assert expected in found.stdout
