@@ -71,5 +71,7 @@ class DinoV2(nn.Module):
         if (rows, columns) == (self.table_side, self.table_side):
             return table
         square = table.view(1, self.table_side, self.table_side, -1).permute(0, 3, 1, 2)
-        resized = F.interpolate(square, size=(rows, columns), mode="bicubic", antialias=True)
+        # Apple's MPS lacks this resize; the table is small.
+        square = square.cpu() if square.device.type == "mps" else square
+        resized = F.interpolate(square, size=(rows, columns), mode="bicubic", antialias=True).to(table.device)
         return resized.flatten(2).transpose(1, 2)
