@@ -13,6 +13,15 @@ from pathlib import Path
 
 from vgcli_core.errors import OutputError
 
+
+def _read_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+# It can only be read by setting it, which other threads would notice: hence once, at import.
+_UMASK = _read_umask()
 _FIX = "free some space, choose another folder, or check its permissions; nothing was left half-written"
 
 
@@ -33,7 +42,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
             os.close(handle)
             temporary = Path(name)
             yield temporary
-            temporary.chmod(0o666 & ~_umask())
+            temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_UMASK)
             temporary.replace(target)
         finally:
             if temporary is not None:
@@ -60,10 +69,10 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             yield temporary
             if target.exists():
                 target.rmdir()
-            temporary.chmod(0o777 & ~_umask())
+            temporary.chmod(0o777 & ~_UMASK)
             for path in temporary.rglob("*"):
                 # Writers that make temporary files of their own leave them readable by the owner alone.
-                path.chmod((0o777 if path.is_dir() else 0o666) & ~_umask())
+                path.chmod((0o777 if path.is_dir() else 0o666) & ~_UMASK)
             temporary.replace(target)
         finally:
             if temporary is not None:
@@ -83,9 +92,3 @@ def _output_errors(target: Path) -> Iterator[None]:
     except OSError as error:
         what = f"cannot write {target.name}: {error.strerror or error}"
         raise OutputError(what, where=str(target), fix=_FIX) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

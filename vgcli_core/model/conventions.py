@@ -23,20 +23,20 @@ class Conventions:
 
 # Published checkpoints by the last part of their hub name. The second generation's files were replaced on the day the
 # convention changed, under the same names.
-_KNOWN: dict[str, Conventions] = {
+_KNOWN: dict[tuple[str, Layout], Conventions] = {
     **{
-        name: Conventions("zxy", 1, f"published checkpoint {name}")
+        (name, "generation-1"): Conventions("zxy", 1, f"published checkpoint {name}")
         for name in ("vgllm_for_3d_scene_understanding_4b", "vgllm_for_spatial_reasoning_4b")
     },
     **{
-        name: Conventions("ZXY", 2, f"published checkpoint {name}, files since 27 November 2025")
+        (name, "generation-2"): Conventions("ZXY", 2, f"published checkpoint {name}, files since 27 November 2025")
         for name in ("vgllm-3d-vggt-4b", "vgllm-3d-vggt-8b", "vgllm-qa-vggt-4b", "vgllm-qa-vggt-8b")
     },
 }
 
 
 def conventions_of(
-    name: str,
+    hub_name: str,
     layout: Layout,
     *,
     recorded: Conventions | None = None,
@@ -45,9 +45,11 @@ def conventions_of(
 ) -> tuple[Conventions, tuple[str, ...]]:
     """Work out a checkpoint's conventions and the remarks a user must see.
 
-    The order: what the user states, what the checkpoint records, what is known of its name, what its layout implies.
+    The order: what the user states, what the checkpoint records, what is known of its hub name, what its layout
+    implies. `hub_name` is empty for a folder or a pinned revision: files from before the change carry the same names.
     """
-    found = recorded or _KNOWN.get(PurePosixPath(name.replace("\\", "/")).name.lower()) or _implied(layout)
+    known = _KNOWN.get((PurePosixPath(hub_name).name.lower(), layout))
+    found = recorded or known or _implied(layout)
     notes: tuple[str, ...] = ()
     if found.source.startswith("assumed") and euler is None:
         notes = (

@@ -12,7 +12,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from vgcli_core.model.backbones.qwen2_5_vl import Qwen25VL
 from vgcli_core.model.config import ModelConfig
 from vgcli_core.model.quiet import quiet_libraries
-from vgcli_core.model.vgllm import VGLLM
+from vgcli_core.model.vgllm import VGLLM, cast_parameters
 from vgcli_core.text.prompts import ask_prompt, caption_prompt, detect_prompt, ground_prompt
 
 NAME = "demo (tiny, random, untrained)"
@@ -67,7 +67,8 @@ def demo_model(*, seed: int = 0, dtype: torch.dtype = torch.float32, frame_width
                 torch.nn.init.normal_(parameter, std=0.02)
     model.backbone.model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids("<|im_end|>")
     model.backbone.model.generation_config.pad_token_id = tokenizer.pad_token_id
-    return model.to(dtype).eval(), tokenizer
+    cast_parameters(model, dtype)
+    return model.eval(), tokenizer
 
 
 def demo_tokenizer() -> Any:

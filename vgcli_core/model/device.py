@@ -11,6 +11,9 @@ from vgcli_core.errors import ResourceError, UsageError
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 ATTENTIONS = {"sdpa": "sdpa", "flash": "flash_attention_2", "eager": "eager"}
 
+# How transformers spreads a backbone over devices.
+DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
+
 # Above this, float32 on a CPU takes more memory than most laptops have.
 _LARGE = 1_000_000_000
 _GIB = 2**30
@@ -38,6 +41,8 @@ def choose_placement(
         ResourceError: the device is not there or its memory is too small for the weights alone.
         UsageError: a name that is not known.
     """
+    if device_map is not None and device_map not in DEVICE_MAPS:
+        raise UsageError(f"unknown device map {device_map!r}", where="--device-map", fix=", ".join(DEVICE_MAPS))
     where = _device(device)
     precision = _dtype(dtype, where, parameters, saved_dtype)
     _check_memory(where, precision, parameters, split=device_map is not None)

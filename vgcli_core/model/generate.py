@@ -110,13 +110,15 @@ def greedy(
     mask = mask.to(device)
     padded = not bool(mask.all())
     positions = positions.to(device)
-    penalty = _Penalty(seen, decoding, device)
+    penalty = _Penalty(seen, decoding)
     texts: list[list[int]] = [[] for _ in decoding]
     active = set(range(len(decoding)))
     for step in range(max(d.max_new_tokens for d in decoding)):
         hidden = model.backbone.hidden(embeds, positions=positions, mask=mask if padded else None, cache=cache)
-        chosen = penalty(model.backbone.logits(hidden[:, -1])).argmax(dim=-1)
+        scores = penalty(model.backbone.logits(hidden[:, -1]))
+        chosen = scores.argmax(dim=-1)
         penalty.mark(chosen)
+        chosen = chosen.to(device)
         model.counts.decode_steps += 1
         for row, token in enumerate(chosen.tolist()):
             if row not in active:
@@ -135,8 +137,8 @@ def greedy(
 class _Penalty:
     """The repetition penalty of a batch: which ids each row has used; does nothing when no row asks for it."""
 
-    def __init__(self, seen: Sequence[Sequence[int]], decoding: Sequence[Decoding], device: torch.device) -> None:
-        self.factors = torch.tensor([d.repetition_penalty for d in decoding], device=device)[:, None]
+    def __init__(self, seen: Sequence[Sequence[int]], decoding: Sequence[Decoding]) -> None:
+        self.factors = torch.tensor([d.repetition_penalty for d in decoding])[:, None]
         self.needed = any(d.repetition_penalty != 1.0 for d in decoding)
         self.seen = seen
         self.used: Tensor | None = None
@@ -145,6 +147,8 @@ class _Penalty:
         if not self.needed:
             return logits
         if self.used is None:
+            # Where the backbone is split over devices, scores come from another one than the embeddings.
+            self.factors = self.factors.to(logits.device)
             self.used = torch.zeros_like(logits, dtype=torch.bool)
             for row, ids in enumerate(self.seen):
                 self.used[row, torch.tensor(sorted(set(ids)), device=logits.device)] = True

@@ -100,10 +100,10 @@ def recognise_encoder(keys: Iterable[str], *, where: str = "") -> str:
     )
 
 
-def to_published(name: str, encoder: str) -> str:
-    """Return the generation-2 name of one of this package's parameters: what our own files are written with."""
+def to_published(name: str, encoder: str, layout: Layout = "generation-2") -> str:
+    """Return the published name of one of this package's parameters; our own files are written in generation 2."""
     if name.startswith(BACKBONE):
         return Qwen25VL.published_name(name.removeprefix(BACKBONE))
-    if name.startswith("geometry_encoder."):
-        return f"geometry_encoder.{encoder}.{name.removeprefix('geometry_encoder.')}"
-    return name
+    if layout == "generation-1":
+        return name.replace("geometry_encoder.", "vggt.", 1).replace("geometry_merger.", "merger.", 1)
+    return name.replace("geometry_encoder.", f"geometry_encoder.{encoder}.", 1)

@@ -1,4 +1,4 @@
-"""Write a model in our own form, which is also a generation-2 folder that published code finds its way in."""
+"""Write a model in our own form: weights named as in generation 2, and vgllm.json for what config.json cannot say."""
 
 import json
 from pathlib import Path
@@ -38,15 +38,17 @@ def save_model(model: VGLLM, folder: Path, *, tokenizer: Any = None, max_shard_s
             (CONFIG_NAME, config.model_dump_json(indent=2)),
         ):
             (temporary / name).write_text(text + "\n", encoding="utf-8")
-        if model.backbone.model.generation_config is not None:
-            model.backbone.model.generation_config.save_pretrained(temporary)
+        generation = model.backbone.model.generation_config
+        if generation is not None:
+            # Not save_pretrained, which refuses published files: they ask for a temperature without sampling.
+            (temporary / "generation_config.json").write_text(generation.to_json_string(), encoding="utf-8")
         if tokenizer is not None:
             tokenizer.save_pretrained(temporary)
     return folder
 
 
 def _backbone_config(model: VGLLM) -> dict[str, Any]:
-    """Return config.json: the backbone's, with the switches by which published code finds the geometry encoder."""
+    """Return config.json: the backbone's, in the form of the installed transformers, and the switches for geometry."""
     plain: dict[str, Any] = json.loads(model.backbone.model.config.to_json_string(use_diff=False))
     plain["dtype"] = str(model.backbone.model.dtype).removeprefix("torch.")
     config = model.config

@@ -17,6 +17,8 @@ from vgcli_core.model.config import ModelConfig
 from vgcli_core.model.fusion import FUSIONS, MERGE, GeometryMerger, fuse
 from vgcli_core.model.geometry_encoders import get_geometry_encoder
 
+_FIX = "build prompts and frames with Processor"
+
 
 @dataclass(slots=True)
 class ModelInputs:
@@ -140,6 +142,7 @@ class VGLLM(nn.Module):
     def embeds(self, inputs: ModelInputs) -> Tensor:
         """Return what enters the language model [B, L, D]: text embeddings with fused image tokens in their places."""
         embeds = self.backbone.embed(inputs.input_ids.to(self.device))
+        _check_pictures(inputs, self.backbone.image_token_id)
         if inputs.pixel_values is None or inputs.grid_thw is None:
             return embeds
         tokens = self.image_tokens(inputs.pixel_values, inputs.grid_thw, inputs.geometry_frames)
@@ -168,6 +171,32 @@ class VGLLM(nn.Module):
             return Output(logits)
         targets = inputs.labels[:, 1:].to(logits.device)
         return Output(logits, F.cross_entropy(logits[:, :-1].flatten(0, 1), targets.flatten(), ignore_index=-100))
+
+
+def cast_parameters(model: nn.Module, dtype: torch.dtype) -> None:
+    """Change the dtype of parameters alone: rotary frequencies and other buffers stay float32."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype)
+
+
+def _check_pictures(inputs: ModelInputs, image_token_id: int) -> None:
+    """Refuse a batch whose placeholders, pictures and geometry frames do not belong together, sample by sample."""
+    places = (inputs.input_ids == image_token_id).sum(dim=1).tolist()
+    grids = torch.empty(0, 3, dtype=torch.long) if inputs.grid_thw is None else inputs.grid_thw
+    if inputs.pixel_values is None and (any(places) or any(len(frames) for frames in inputs.geometry_frames)):
+        raise FusionError("the prompt holds image tokens or frames, and no pixels came with it", fix=_FIX)
+    if not inputs.geometry_frames:
+        return
+    if len(inputs.geometry_frames) != len(places):
+        raise FusionError(f"{len(places)} samples came with {len(inputs.geometry_frames)} sets of frames", fix=_FIX)
+    start = 0
+    for row, frames in enumerate(inputs.geometry_frames):
+        tokens = int(grids[start : start + len(frames)].prod(dim=1).sum()) // MERGE**2
+        if tokens != places[row]:
+            raise FusionError(
+                f"sample {row} has {places[row]} image tokens, its {len(frames)} frames give {tokens}", fix=_FIX
+            )
+        start += len(frames)
 
 
 def build_empty(config: ModelConfig, backbone_config: dict[str, object]) -> VGLLM:

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from vgcli_core.errors import CheckpointError
+from vgcli_core.errors import CheckpointError, first_line
 
 _SINGLE = ("model.safetensors", "pytorch_model.bin", "model.pt")
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -24,10 +24,11 @@ _DAMAGED = "the file is damaged or was not downloaded completely: fetch it again
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One tensor of a checkpoint: the file that holds it and its shape."""
+    """One tensor of a checkpoint: the file that holds it, its shape, and its type as safetensors spells it."""
 
     file: Path
     shape: tuple[int, ...]
+    dtype: str
 
 
 class WeightFiles:
@@ -38,15 +39,17 @@ class WeightFiles:
         self._pickled: dict[Path, Mapping[str, Tensor]] = {}
         self.entries: dict[str, Entry] = {}
         for file, expected in _files(path).items():
-            shapes = self._shapes(file)
-            missing = [key for key in expected if key not in shapes]
-            if missing:
+            found = self._entries(file)
+            lacking = [key for key in expected if key not in found]
+            stray = [key for key in found if key not in expected] if expected else []
+            if lacking or stray:
+                problem, keys = ("lacks", lacking) if lacking else ("holds, against the index,", stray)
                 raise CheckpointError(
-                    f"{file.name} lacks {missing[0]!r}" + (f" and {len(missing) - 1} more" if missing[1:] else ""),
+                    f"{file.name} {problem} {keys[0]!r}" + (f" and {len(keys) - 1} more" if keys[1:] else ""),
                     where=str(file),
-                    fix="the index lists it there: fetch this shard again",
+                    fix="index and shards belong to different saves: fetch the whole folder again",
                 )
-            self.entries.update({key: Entry(file, shape) for key, shape in shapes.items()})
+            self.entries.update(found)
 
     @contextmanager
     def reader(self) -> Iterator["Reader"]:
@@ -54,15 +57,16 @@ class WeightFiles:
         with ExitStack() as stack:
             yield Reader(self.entries, stack, self._pickled)
 
-    def _shapes(self, file: Path) -> dict[str, tuple[int, ...]]:
+    def _entries(self, file: Path) -> dict[str, Entry]:
         if file.suffix == ".safetensors":
             try:
                 with safe_open(file, framework="pt") as handle:
-                    return {key: tuple(handle.get_slice(key).get_shape()) for key in handle.keys()}  # noqa: SIM118
+                    slices = {key: handle.get_slice(key) for key in handle.keys()}  # noqa: SIM118
+                    return {k: Entry(file, tuple(s.get_shape()), s.get_dtype()) for k, s in slices.items()}
             except (SafetensorError, OSError, ValueError) as error:
                 raise CheckpointError(f"cannot read {file.name}: {error}", where=str(file), fix=_DAMAGED) from error
         self._pickled[file] = _read_pickled(file)
-        return {key: tuple(tensor.shape) for key, tensor in self._pickled[file].items()}
+        return {k: Entry(file, tuple(t.shape), _spelling(t.dtype)) for k, t in self._pickled[file].items()}
 
 
 class Reader:
@@ -88,6 +92,11 @@ class Reader:
         except (SafetensorError, OSError, RuntimeError) as error:
             raise CheckpointError(f"cannot read {key!r}: {error}", where=str(file), fix=_DAMAGED) from error
         return tensor
+
+
+def _spelling(dtype: torch.dtype) -> str:
+    known = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+    return known.get(dtype, str(dtype).removeprefix("torch."))
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -152,9 +161,9 @@ def _read_pickled(file: Path) -> Mapping[str, Tensor]:
         plain = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # torch raises many types for a damaged or forbidden file
         raise CheckpointError(
-            f"cannot read {file.name} as plain tensors: {str(error).splitlines()[0]}",
+            f"cannot read {file.name} as plain tensors: {first_line(error)}",
             where=str(file),
-            fix="use the .safetensors file of the same weights; files that hold code are refused",
+            fix="use the .safetensors file of the same weights; code, and files older than torch 1.6, are refused",
         ) from error
     if isinstance(plain, dict) and isinstance(plain.get("model"), dict):
         plain = plain["model"]

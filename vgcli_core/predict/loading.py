@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vgcli_core.errors import CheckpointError, UsageError
+from vgcli_core.errors import CheckpointError, UsageError, first_line
 from vgcli_core.geometry.boxes import EulerConvention
 from vgcli_core.model.checkpoint import LoadReport, Options, load_model
 from vgcli_core.model.demo import NAME as DEMO
@@ -13,6 +13,7 @@ from vgcli_core.model.demo import demo_model
 from vgcli_core.model.device import choose_placement
 from vgcli_core.model.hub import checkpoint_folder
 from vgcli_core.model.quiet import quiet_libraries
+from vgcli_core.model.vgllm import cast_parameters
 from vgcli_core.predict.pipeline import Predictor
 from vgcli_core.text.prompts import PromptRevision
 
@@ -70,7 +71,9 @@ def load(
             raise CheckpointError(f"{folder.name} is a file", where=str(folder), fix=fix)
         encoder = checkpoint_folder(geometry, offline=offline) if geometry is not None else None
         tokenizer = _tokenizer(folder)
-        network, report = load_model(folder, options, name=str(chosen), geometry=encoder)
+        # A folder, or a pinned revision, may hold files from before the convention changed under the same name.
+        hub_name = "" if Path(chosen).exists() or revision else str(chosen)
+        network, report = load_model(folder, options, name=hub_name, geometry=encoder)
         predictor = Predictor(network, tokenizer, report, name=str(chosen), seed=seed)
     predictor.load_seconds = time.perf_counter() - started
     return predictor
@@ -91,7 +94,8 @@ def _demo(options: Options) -> Predictor:
         saved_dtype="float32",
     )
     network.backbone.model.set_attn_implementation(placement.attention)
-    network.to(placement.device, placement.dtype)
+    network.to(placement.device)
+    cast_parameters(network, placement.dtype)
     report = LoadReport(None, "generation-2", parameters)
     return Predictor(network, tokenizer, report, name=DEMO, seed=options.seed)
 
@@ -104,7 +108,7 @@ def _tokenizer(folder: Path) -> Any:
             return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # transformers raises many types for missing and damaged tokenizer files
         raise CheckpointError(
-            f"the tokenizer cannot be loaded: {str(error).splitlines()[0]}",
+            f"the tokenizer cannot be loaded: {first_line(error)}",
             where=str(folder),
             fix="copy tokenizer.json and tokenizer_config.json of the backbone (Qwen2.5-VL) into the folder",
         ) from error

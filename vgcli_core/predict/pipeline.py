@@ -135,6 +135,7 @@ class Predictor:
             device=str(self.model.device),
             dtype=str(self.model.backbone.model.dtype).removeprefix("torch."),
             attention=self.model.backbone.attention,
+            weights_left_out=self.report.left_out,
         )
 
     def _plans(self, questions: Sequence[Question], *, raw: bool) -> list[Plan]:

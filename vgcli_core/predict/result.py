@@ -91,7 +91,7 @@ class ModelInfo:
 
     `untrained` is True for the tiny random demo. `layout` names the weight layout (generation-1, generation-2, plain).
     `conventions_from` says where `euler_convention` and `prompt_revision` come from: the checkpoint, a known name, an
-    assumption, or the user.
+    assumption, or the user. `weights_left_out` counts parameters of the files that nothing needs, by reason.
     """
 
     name: str
@@ -109,6 +109,7 @@ class ModelInfo:
     device: str
     dtype: str
     attention: str
+    weights_left_out: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

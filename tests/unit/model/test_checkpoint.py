@@ -239,6 +239,7 @@ def test_known_published_names_carry_their_conventions():
     assert (known.euler, known.revision, notes) == ("zxy", 1, ())
     known, notes = conventions_of("someone/vgllm-3d-vggt-8b", "generation-2")
     assert (known.euler, known.revision, notes) == ("ZXY", 2, ())
+    assert conventions_of("someone/vgllm-3d-vggt-8b", "generation-1")[0].euler == "zxy", "a name outranked the weights"
     unknown, notes = conventions_of("my-run", "generation-2")
     assert (unknown.euler, len(notes)) == ("ZXY", 1)
     assert conventions_of("my-run", "plain")[0].euler is None
@@ -282,7 +283,7 @@ def test_a_device_dtype_or_attention_that_is_not_there_is_told(saved, options, e
         load_model(saved, options)
 
 
-def test_weights_larger_than_the_memory_are_refused_with_advice(monkeypatch):
+def test_weights_larger_than_the_memory_are_refused_with_advice():
     from vgcli_core.model.device import choose_placement
 
     with pytest.raises(ResourceError, match="GiB") as caught:
@@ -290,7 +291,7 @@ def test_weights_larger_than_the_memory_are_refused_with_advice(monkeypatch):
     assert "--dtype bfloat16" in caught.value.fix
 
 
-def test_hub_names_are_looked_up_offline_in_the_cache_and_missing_ones_explained(tmp_path, monkeypatch):
+def test_hub_names_are_looked_up_offline_in_the_cache_and_missing_ones_explained(tmp_path):
     from vgcli_core.model.hub import checkpoint_folder
 
     with pytest.raises(CheckpointError, match="hub cache") as caught:
@@ -300,3 +301,125 @@ def test_hub_names_are_looked_up_offline_in_the_cache_and_missing_ones_explained
         with pytest.raises(CheckpointError, match="no folder or file"):
             checkpoint_folder(wrong)
     assert checkpoint_folder(tmp_path) == tmp_path
+
+
+def test_the_published_generation_config_stays_in_force_through_load_and_save(folder, tmp_path):
+    # As the published backbone has it: sampling settings, a penalty, and two end tokens.
+    published = {"do_sample": True, "temperature": 1e-6, "repetition_penalty": 1.05, "eos_token_id": [3, 5]}
+    (folder / "generation_config.json").write_text(json.dumps(published))
+    model, _ = load_model(folder, CPU)
+    again, _ = load_model(save_model(model, tmp_path / "again"), CPU)
+    for found in (model, again):
+        config = found.backbone.model.generation_config
+        assert (config.repetition_penalty, config.eos_token_id) == (1.05, [3, 5])
+
+
+@pytest.mark.parametrize("text", ["{", '{"eos_token_id": "end"}', '{"repetition_penalty": "high"}'])
+def test_a_broken_generation_config_is_told_by_file(folder, text):
+    (folder / "generation_config.json").write_text(text)
+    with pytest.raises(CheckpointError) as caught:
+        load_model(folder, CPU)
+    assert "generation_config.json" in str(caught.value)
+
+
+def test_a_stale_copy_of_a_weight_in_another_shard_is_refused(saved, tmp_path):
+    model, _ = load_model(saved, CPU)
+    folder = save_model(model, tmp_path / "sharded", max_shard_size="100KB")
+    index = json.loads((folder / "model.safetensors.index.json").read_text())["weight_map"]
+    key = next(iter(index))
+    other = folder / next(file for file in sorted(set(index.values())) if file != index[key])
+    save_file({**load_file(other), key: load_file(folder / index[key])[key] + 1}, other)
+    with pytest.raises(CheckpointError, match="against the index"):
+        load_model(folder, CPU)
+
+
+def test_two_names_for_one_weight_are_refused(folder):
+    def change(weights):
+        weights["model.language_model.norm.weight"] = weights["model.norm.weight"] + 1
+
+    edit(folder, change)
+    with pytest.raises(CheckpointError, match="same parameter under two names"):
+        load_model(folder, CPU)
+
+
+def test_weights_that_are_no_floating_point_numbers_are_refused(folder):
+    def change(weights):
+        weights["model.norm.weight"] = weights["model.norm.weight"].to(torch.int32)
+
+    edit(folder, change)
+    with pytest.raises(CheckpointError, match="floating point"):
+        load_model(folder, CPU)
+
+
+def test_an_encoder_given_on_top_replaces_the_whole_encoder_and_says_so(saved, tmp_path):
+    encoder = as_plain(saved, tmp_path / "qwen")
+    other = {key: value + 1 for key, value in encoder.items()}
+    save_file(other, tmp_path / "vggt.safetensors")
+    model, report = load_model(saved, CPU, geometry=tmp_path / "vggt.safetensors")
+    assert torch.equal(model.geometry_encoder.aggregator.camera_token, other["aggregator.camera_token"])
+    assert report.left_out == {"geometry encoder, replaced by the one given": len(encoder)}
+    assert any("replaced" in note for note in report.notes)
+    del other["aggregator.camera_token"]
+    save_file(other, tmp_path / "vggt.safetensors")
+    with pytest.raises(CheckpointError, match=r"1 parameters are missing: aggregator\.camera_token") as caught:
+        load_model(saved, CPU, geometry=tmp_path / "vggt.safetensors")
+    assert caught.value.where.endswith("vggt.safetensors")
+
+
+def test_missing_weights_of_generation_one_are_named_as_in_its_files(saved, tmp_path):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    weights = load_file(saved / "model.safetensors")
+    renames = {"geometry_encoder.vggt.": "vggt.", "geometry_merger.": "merger."}
+    for old, new in renames.items():
+        weights = {k.replace(old, new, 1) if k.startswith(old) else k: v for k, v in weights.items()}
+    del weights["vggt.aggregator.camera_token"]
+    save_file(weights, folder / "model.safetensors")
+    plain = json.loads((saved / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**plain, "use_vggt_feature": True}))
+    sizes = json.loads((saved / "vgllm.json").read_text())["geometry"]
+    with pytest.raises(CheckpointError, match=r"missing: vggt\.aggregator\.camera_token"):
+        load_model(folder, Options(device="cpu", geometry_sizes=sizes))
+
+
+def test_a_head_that_the_configuration_ties_away_is_told(folder):
+    plain = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**plain, "tie_word_embeddings": True}))
+    model, report = load_model(folder, CPU)
+    assert model.backbone.tied
+    assert any("lm_head.weight" in note and "not used" in note for note in report.notes)
+    assert report.left_out == {"output head, which this model ties to its embedding": 1}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"fusion_num_layers": "two"}, {"geometry_merger_hidden_dim": -3}, {"feature_fusion_method": ["add"]}]
+)
+def test_values_of_a_published_config_that_make_no_sense_are_told(folder, wrong):
+    (folder / "vgllm.json").unlink()
+    plain = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**plain, **wrong}))
+    with pytest.raises(CheckpointError):
+        load_model(folder, CPU)
+
+
+@pytest.mark.parametrize("name", ["foo", "disk"])
+def test_an_unknown_device_map_is_a_usage_error(saved, name):
+    with pytest.raises(UsageError, match="device map"):
+        load_model(saved, Options(device_map=name))
+
+
+def test_a_device_map_gives_the_same_model(saved):
+    split, _ = load_model(saved, Options(dtype="float32", device_map="auto"))
+    whole, _ = load_model(saved, CPU)
+    assert all(torch.equal(a.cpu(), b) for a, b in zip(split.parameters(), whole.parameters(), strict=True))
+
+
+def test_loading_in_threads_keeps_dtypes_apart_and_the_default_alone(saved):
+    from concurrent.futures import ThreadPoolExecutor
+
+    wanted = ["float32", "bfloat16"] * 4
+    with ThreadPoolExecutor(4) as pool:
+        models = list(pool.map(lambda name: load_model(saved, Options(device="cpu", dtype=name))[0], wanted))
+    for name, model in zip(wanted, models, strict=True):
+        assert {p.dtype for p in model.parameters()} == {getattr(torch, name)}
+    assert torch.get_default_dtype() == torch.float32

@@ -83,6 +83,47 @@ def test_a_shared_prefix_gives_the_tokens_of_the_whole_prompt_in_one_pass(model,
     assert model.processor.decode(found[0]) == answer.text
 
 
+def test_a_penalty_counts_the_whole_prompt_prefix_included(model, video):
+    """Through transformers' own rule, over all ids of the prompt and the answer so far."""
+    import torch
+    from transformers import RepetitionPenaltyLogitsProcessor
+
+    from vgcli_core.media.frames import read_frames
+    from vgcli_core.model.positions import multimodal_positions
+
+    result = model.ask(video, "what is this room?", sampling=SIX, max_new_tokens=12, repetition_penalty=1.4)
+    answer = result.answers[0]
+    network = model.model
+    pixels = model.processor.pixels(read_frames(video, SIX))
+    ids = model.processor.prompt(answer.prompt, pixels.grid_thw, frame_names=False)
+    rule = RepetitionPenaltyLogitsProcessor(1.4)
+    new: list[int] = []
+    with torch.inference_mode():
+        fused = network.image_tokens(pixels.pixel_values, pixels.grid_thw, [pixels.geometry_frames])
+        while len(new) < answer.new_tokens:
+            row = torch.tensor([ids + new])
+            positions, _ = multimodal_positions(ids + new, pixels.grid_thw, network.backbone.image_token_id)
+            embeds = network.place(network.backbone.embed(row), row, fused)
+            hidden = network.backbone.hidden(embeds, positions=positions[:, None])
+            new.append(int(rule(row, network.backbone.logits(hidden[:, -1])).argmax()))
+    assert model.processor.decode(new) == answer.text
+    assert answer.text != model.ask(video, "what is this room?", sampling=SIX, max_new_tokens=12).text
+
+
+def test_every_end_token_of_the_checkpoint_ends_an_answer(model, video):
+    plain = model.ask(video, "what is this room?", sampling=SIX, max_new_tokens=12)
+    config = model.model.backbone.model.generation_config
+    saved = config.eos_token_id
+    first = model.processor.text(plain.text)[0]
+    config.eos_token_id = [saved, first]
+    try:
+        short = model.ask(video, "what is this room?", sampling=SIX, max_new_tokens=12).answers[0]
+    finally:
+        config.eos_token_id = saved
+    assert short.new_tokens < plain.answers[0].new_tokens
+    assert short.complete
+
+
 def test_geometry_frames_reach_the_answer(model, video):
     import torch
 

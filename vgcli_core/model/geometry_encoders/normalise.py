@@ -10,6 +10,6 @@ STD = (0.229, 0.224, 0.225)
 
 def imagenet_normalise(frames: Tensor) -> Tensor:
     """Map frames [F, 3, H, W] in [0, 1] to float32 frames with ImageNet's mean and deviation removed."""
-    mean = torch.tensor(MEAN, device=frames.device)[:, None, None]
-    std = torch.tensor(STD, device=frames.device)[:, None, None]
+    mean = torch.tensor(MEAN, dtype=torch.float32, device=frames.device)[:, None, None]
+    std = torch.tensor(STD, dtype=torch.float32, device=frames.device)[:, None, None]
     return (frames.float() - mean) / std
