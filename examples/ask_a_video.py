@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from vgcli_core import load
+from vgcli_core.errors import VgllmError
 
 KITCHEN = Path(__file__).parent / "rooms" / "kitchen.mp4"
 
@@ -25,4 +26,7 @@ def main(video: str = str(KITCHEN), question: str = "where is the sink?", model:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except VgllmError as problem:
+        sys.exit(f"error: {problem}")

@@ -20,6 +20,16 @@ def shared_folder() -> Path | None:
     return folder if (folder / "golden").is_dir() else None
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end, where nobody can miss it, what this run could not prove."""
+    if shared_folder() is None:
+        terminalreporter.section("golden files not found", yellow=True)
+        terminalreporter.line(
+            "Equality with the reference was checked on the few recordings in tests/golden/data only; tests that need "
+            "the others were skipped. Set VGLLM_SHARED to the folder that holds `golden/` to run them all."
+        )
+
+
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """The folder of golden files; the test is skipped, with a reason that says how to get them, where it is absent."""

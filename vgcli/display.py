@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from vgcli import readable
+from vgcli import interrupts, readable
 
 if TYPE_CHECKING:
     from vgcli_core.errors import VgllmError
@@ -93,15 +93,23 @@ def progress(first: str) -> Iterator[Callable[[str], None]]:
     """Yield a function that shows what is being done; it does nothing unless stderr is a terminal."""
     console = _console(stderr=True)
     if not console.is_terminal:
-        yield lambda message: None
+        yield lambda message: interrupts.check()
         return
+
+    def update(message: str) -> None:
+        interrupts.check()
+        status.update(Text(readable.one_line(message)))
+
     # The "line" spinner is ASCII: the prettier ones cannot be shown by every Windows console.
     with console.status(Text(first), spinner="line") as status:
-        yield lambda message: status.update(Text(readable.one_line(message)))
+        yield update
 
 
 def prepare_streams() -> None:
     """Let a console that cannot show a character show `?` in its place instead of failing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us: what is written goes nowhere
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

@@ -3,6 +3,7 @@
 Nothing here or in the modules it imports loads torch, numpy or transformers: a command does that when it runs.
 """
 
+import errno
 import os
 import sys
 import warnings
@@ -11,10 +12,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vgcli import display
+from vgcli import display, interrupts
 from vgcli.predict import EPILOG as PREDICT_EPILOG
 from vgcli.predict import predict
-from vgcli_core.errors import ResourceError, VgllmError
+from vgcli_core.errors import OutputError, ResourceError, VgllmError
 from vgcli_core.version import __version__
 
 DONE, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -106,6 +107,7 @@ def main() -> None:
     """Run the command line."""
     display.prepare_streams()
     try:
+        interrupts.install()
         # Windows leaves globs to the program; ours are read by the library, as one source.
         app(prog_name="vgllm", windows_expand_args=False)
     except KeyboardInterrupt:
@@ -119,6 +121,10 @@ def _report(problem: Exception, *, debug: bool) -> int:
         display.traceback(problem)
     if isinstance(problem, VgllmError):
         display.error(problem)
+        return BAD_INPUT
+    if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
+        display.error(OutputError("no space is left to write to", where="standard output", fix="free some space"))
+        display.close_stdout()
         return BAD_INPUT
     if _is_memory(problem):
         display.error(

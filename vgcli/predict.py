@@ -133,7 +133,9 @@ def predict(
         float | None, typer.Option(help="Above 1 discourages repeated words.", rich_help_panel=_WRITE)
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Questions answered at once.", rich_help_panel=_WRITE)] = 8,
-    seed: Annotated[int, typer.Option(help="Seed of all random numbers.", rich_help_panel=_WRITE)] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Seed of all random numbers.", rich_help_panel=_WRITE)
+    ] = 0,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write DIR/result.json.", rich_help_panel=_OUT)
     ] = None,

@@ -5,7 +5,7 @@ Pure: returns rich renderables and prints nothing. Lengths in metres; angles in 
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from vgcli_core.predict.result import Answer, FoundBox, Result
+    from vgcli_core.predict.result import Answer, FoundBox, FrameInfo, Result
 
 UNTRAINED = (
     "this model's weights are random and untrained: the answer means nothing; give a real checkpoint with --model"
@@ -23,7 +23,7 @@ UNTRAINED = (
 
 # C0 and C1 controls except newline and tab, line separators, direction overrides, halves of surrogate pairs.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_LONGEST_PROMPT = 240
+_LONGEST_PROMPT = 480
 _LONGEST_ANSWER = 1200
 _MOST_REMARKS = 5
 
@@ -51,7 +51,7 @@ def blocks(result: "Result") -> Iterator[RenderableType]:
     for number, answer in enumerate(result.answers, start=1):
         if number > 1:
             yield Text()
-        yield _block(answer, f"question {number}" if len(result.answers) > 1 else "question")
+        yield _block(answer, f"question {number}" if len(result.answers) > 1 else "question", result.frames)
 
 
 def footer(result: "Result") -> RenderableType:
@@ -73,19 +73,18 @@ def footer(result: "Result") -> RenderableType:
     )
 
 
-def _block(answer: "Answer", heading: str) -> RenderableType:
+def _block(answer: "Answer", heading: str, frames: "Sequence[FrameInfo]") -> RenderableType:
     rows: list[tuple[str, Text]] = []
     if answer.id:
         rows.append(("id", Text(one_line(answer.id))))
-    if answer.question:
-        rows.append((heading, Text(one_line(answer.question), style="bold")))
+    rows.append((heading, Text(one_line(answer.question) or "(every object)", style="bold")))
     reason = one_line(answer.reason).removeprefix(f"task {answer.task}: ")
     rows.append(("task", Text(f"{answer.task}: {reason}" if reason else answer.task)))
     rows.append(("sent", Text(_sent(answer), style="dim")))
     rows.append(("answer", Text(_headline(answer), style="bold")))
     parts: list[RenderableType] = []
     if answer.boxes:
-        parts += [_box_table(answer.boxes), Padding(Text(_BOX_LEGEND, style="dim"), (0, 0, 0, 2))]
+        parts += [_box_table(answer.boxes, frames), Padding(Text(_BOX_LEGEND, style="dim"), (0, 0, 0, 2))]
     remarks = list(_remarks(answer))
     if remarks:
         parts.append(_pairs(remarks))
@@ -113,21 +112,25 @@ def _remarks(answer: "Answer") -> Iterator[tuple[str, Text]]:
             yield "", Text(one_line(remark))
         if len(answer.unusable) > _MOST_REMARKS:
             yield "", Text(f"and {len(answer.unusable) - _MOST_REMARKS} more (all of them with --json)")
+    for number, remark in enumerate(answer.remarks):
+        yield "remark" if number == 0 else "", Text(one_line(remark))
     if answer.task in ("ground", "detect") and (answer.status != "ok" or answer.unusable):
         yield "raw text", Text(_cut(clean(answer.text).strip(), _LONGEST_ANSWER) or "(empty)")
 
 
-def _box_table(boxes: Iterable["FoundBox"]) -> Table:
+def _box_table(boxes: Iterable["FoundBox"], frames: "Sequence[FrameInfo]") -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1))
     table.add_column("label", overflow="fold")
     for heading in ("frame", "centre (m)", "size (m)", "rotation (deg)"):
         table.add_column(heading, no_wrap=True)
     for found in boxes:
-        time = "" if found.time is None else f", {found.time:.2f} s"
+        # The position among the frames sent, then where that frame is in the source.
+        place = f"{found.frame} (#{frames[found.frame].index})" if found.frame < len(frames) else str(found.frame)
+        time = "" if found.time is None else f" {found.time:.2f} s"
         angles = tuple(math.degrees(angle) for angle in found.box.angles)
         table.add_row(
             Text(one_line(found.box.label) or "-"),
-            f"{found.frame}{time}",
+            f"{place}{time}",
             _numbers(found.box.center, 2),
             _numbers(found.box.size, 2),
             _numbers(angles, 1),

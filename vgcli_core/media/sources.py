@@ -26,7 +26,7 @@ class Found:
 def find(source: str | Path) -> Found:
     """Find out what `source` is, without decoding anything. Raises MediaError."""
     text = str(source)
-    path = Path(source)
+    path = Path(source).expanduser() if text.startswith("~") else Path(source)
     if not text.strip():
         raise MediaError("the source is empty", fix=_EXPECTED)
     if re.match(r"[a-z][a-z0-9+]+://", text, re.IGNORECASE):

@@ -39,6 +39,7 @@ class Track:
         turn: (a, b, c, d) of the display matrix, in {-1, 0, 1}: the stored pixel (x, y) is shown at
             (a x + c y, b x + d y).
         open_gop: some frames after a key frame are shown before it, so decoding from there loses them.
+        promised: seconds that the file's header says it lasts, sound included; 0 where it does not say.
         notes: remarks about rotation and time stamps.
     """
 
@@ -53,6 +54,7 @@ class Track:
     size: tuple[int, int]
     turn: Turn
     open_gop: bool
+    promised: float
     notes: tuple[str, ...]
 
     @property
@@ -136,6 +138,7 @@ def _first_look(path: Path) -> Track:
             size=(first.width, first.height),
             turn=turn,
             open_gop=False,
+            promised=(container.duration or 0) / 1_000_000,
             notes=(note,) if note else (),
         )
 

@@ -61,6 +61,10 @@ def read_video(path: Path, sampling: Sampling, decoder: str) -> Clip:
     if len(track.stamps) < track.declared:
         counts = f"{len(track.stamps)} of {track.declared} frames decodable"
         notes.append(f"{counts} (the others are damaged, missing or hidden); only those were sampled")
+    elif "matroska" in track.container and track.times[-1] < 0.8 * track.promised - 1:
+        # Matroska counts no frames: a file that was cut off shows only by what its header promised.
+        lasted = f"the header says {track.promised:.1f} s, the last frame is at {track.times[-1]:.1f} s"
+        notes.append(f"the file may be cut off: {lasted}")
     times = track.times
     return Clip(
         images=tuple(images[index] for index in indices),

@@ -98,7 +98,7 @@ def _collect(account: Account, files: WeightFiles, named: dict[str, Named], *, k
             account.sources[to.name] = Source(files, key)
     if unknown:
         raise CheckpointError(
-            f"{len(unknown)} parameters belong to no part of the model: {_some(unknown)}",
+            f"the model has no place for {_counted(unknown)}",
             where=str(files.path),
             fix="this is not a VG-LLM checkpoint of a known layout, or its config.json belongs to another model",
         )
@@ -131,8 +131,9 @@ def _missing(
         shown = [to_published(name, kind, layout) for name in names]
         where = files.path
         fix = "fetch all shards of this checkpoint; config.json and weights must belong together"
-    return CheckpointError(f"{len(names)} parameters are missing: {_some(shown)}", where=str(where), fix=fix)
+    return CheckpointError(f"missing from the weights: {_counted(shown)}", where=str(where), fix=fix)
 
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (" ..." if names[3:] else "")
+def _counted(names: Sequence[str]) -> str:
+    listed = ", ".join(names[:3]) + (" ..." if names[3:] else "")
+    return f"{len(names)} parameter{'s' if names[1:] else ''}: {listed}"

@@ -58,7 +58,13 @@ def conventions_of(
         )
     if euler is None and revision is None:
         return found, notes
-    return Conventions(euler or found.euler, revision or found.revision, "stated by the user"), notes
+    stated = Conventions(euler or found.euler, revision or found.revision, "stated by the user")
+    if (recorded or known) and (stated.euler, stated.revision) != (found.euler, found.revision):
+        notes = (
+            f"boxes are read as {stated.euler}, prompts are of revision {stated.revision}, as you stated; "
+            f"the checkpoint itself is {found.euler}, revision {found.revision} ({found.source})",
+        )
+    return stated, notes
 
 
 def _implied(layout: Layout) -> Conventions:

@@ -12,7 +12,7 @@ from vgcli_core.model.layouts import OUTPUT_HEAD, to_published
 from vgcli_core.model.vgllm import VGLLM
 
 
-def save_model(model: VGLLM, folder: Path, *, tokenizer: Any = None, max_shard_size: str = "5GB") -> Path:
+def save_model(model: VGLLM, folder: str | Path, *, tokenizer: Any = None, max_shard_size: str = "5GB") -> Path:
     """Write our own form into a new folder: generation-2 names in safetensors, config.json, vgllm.json, tokenizer.
 
     The folder appears under its name only when it is complete. Loading it gives the same model, bit for bit.
@@ -22,6 +22,7 @@ def save_model(model: VGLLM, folder: Path, *, tokenizer: Any = None, max_shard_s
     """
     from huggingface_hub import save_torch_state_dict
 
+    folder = Path(folder)
     tensors = {
         to_published(name, model.config.geometry_encoder): tensor.detach()
         for name, tensor in model.state_dict().items()

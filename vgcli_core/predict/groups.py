@@ -30,7 +30,7 @@ def group_by_frames(plans: Sequence[Plan], stated: Sampling | None, source: str 
     stated = stated or Sampling()
     if stated.num_frames or stated.fps or stated.indices:
         return [Group(stated, list(range(len(plans))))]
-    note = "detect looks at 4 frames, a second apart, as in training; choose others with --start or --frames"
+    note = "detect looks at up to 4 frames, a second apart, as in training; choose others with --start or --frames"
     whole = Group(replace(DEFAULT, start=stated.start))
     window = Group(replace(DETECTION, start=stated.start), notes=(note,))
     is_video = find(source).video is not None

@@ -14,6 +14,7 @@ from vgcli_core.model.device import choose_placement
 from vgcli_core.model.hub import checkpoint_folder
 from vgcli_core.model.quiet import quiet_libraries
 from vgcli_core.model.vgllm import cast_parameters
+from vgcli_core.model.weights import read_json
 from vgcli_core.predict.pipeline import Predictor
 from vgcli_core.text.prompts import PromptRevision
 
@@ -58,7 +59,7 @@ def load(
     if euler_convention is not None and prompt_revision is None:
         prompt_revision = 1 if euler_convention == "zxy" else 2
     options = Options(device, dtype, attention, device_map, euler_convention, prompt_revision, seed=seed)
-    chosen = model or os.environ.get(MODEL_VARIABLE)
+    chosen = model or os.environ.get(MODEL_VARIABLE) or None
     if chosen is None:
         if geometry is not None:
             fix = "give a plain Qwen2.5-VL folder with --model"
@@ -70,6 +71,7 @@ def load(
             fix = "give the folder that holds config.json and the weights"
             raise CheckpointError(f"{folder.name} is a file", where=str(folder), fix=fix)
         encoder = checkpoint_folder(geometry, offline=offline) if geometry is not None else None
+        read_json(folder / "config.json")  # first: a folder without it is no checkpoint, whatever else it lacks
         tokenizer = _tokenizer(folder)
         # A folder, or a pinned revision, may hold files from before the convention changed under the same name.
         hub_name = "" if Path(chosen).exists() or revision else str(chosen)
@@ -103,12 +105,12 @@ def _demo(options: Options) -> Predictor:
 def _tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
+    fix = "copy tokenizer.json and tokenizer_config.json of the backbone (Qwen2.5-VL) into the folder"
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+        raise CheckpointError("the folder holds no tokenizer", where=str(folder), fix=fix)
     try:
         with quiet_libraries():
             return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # transformers raises many types for missing and damaged tokenizer files
-        raise CheckpointError(
-            f"the tokenizer cannot be loaded: {first_line(error)}",
-            where=str(folder),
-            fix="copy tokenizer.json and tokenizer_config.json of the backbone (Qwen2.5-VL) into the folder",
-        ) from error
+    except Exception as error:  # transformers raises many types for damaged tokenizer files
+        what = f"the tokenizer cannot be loaded: {first_line(error)}"
+        raise CheckpointError(what, where=str(folder), fix=fix) from error

@@ -9,10 +9,10 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -25,12 +25,12 @@ from vgcli_core.model.generate import Decoding, continue_from, prefill
 from vgcli_core.model.pixels import Fit, Pixels
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.vgllm import VGLLM, Counts
-from vgcli_core.predict.groups import Group, group_by_frames
+from vgcli_core.predict.groups import DETECTION, Group, group_by_frames
 from vgcli_core.predict.intrinsics import assumed, read_intrinsics
 from vgcli_core.predict.reading import Generated, read_answer
 from vgcli_core.predict.result import Answer, FrameInfo, ModelInfo, Result
 from vgcli_core.predict.visualize import draw_result
-from vgcli_core.text.prompts import MAX_NEW_TOKENS
+from vgcli_core.text.prompts import MAX_NEW_TOKENS, Task
 from vgcli_core.text.questions import Plan, Question, plan
 from vgcli_core.version import __version__
 
@@ -64,9 +64,37 @@ class Predictor:
         info = self.info()
         return f"Predictor({info.name!r}, {info.parameters:,} parameters, {info.dtype} on {info.device})"
 
-    def ask(self, source: str | Path, question: str = "", *, task: str = "auto", **options: Any) -> Result:
-        """Ask one question; `options` are those of `answer`. An empty question is only for `task="detect"`."""
-        return self.answer(source, [Question(question, task)], **options)  # type: ignore[arg-type]
+    def ask(
+        self,
+        source: str | Path,
+        question: str = "",
+        *,
+        task: Task | Literal["auto"] = "auto",
+        options: Sequence[str] = (),
+        num_frames: int | None = None,
+        fps: float | None = None,
+        frames: Sequence[int] = (),
+        start: float = 0.0,
+        **settings: Any,
+    ) -> Result:
+        """Ask one question.
+
+        Args:
+            source: a video file, a folder of pictures, a picture, or a glob.
+            question: what to ask; empty only for `task="detect"`.
+            task: auto, ask, ground, detect or caption.
+            options: choices to answer by letter.
+            num_frames, fps, frames, start: which frames, as in `Sampling`; by task when none is given.
+            settings: the other arguments of `answer`: fit, raw_prompt, max_new_tokens, repetition_penalty, decoder,
+                drawing, sampling, progress.
+
+        Raises:
+            VgllmError: see `answer`.
+        """
+        _check_question(question)
+        if num_frames is not None or fps is not None or frames or start:
+            settings["sampling"] = Sampling(num_frames=num_frames, fps=fps, indices=tuple(frames), start=start)
+        return self.answer(source, [Question(question, task, tuple(options))], **settings)
 
     def answer(
         self,
@@ -101,6 +129,7 @@ class Predictor:
         Raises:
             MediaError, UsageError, ConventionError, OutputError: see their messages.
         """
+        _check_path(source)
         plans = self._plans(questions, raw=raw_prompt)
         decoding = self._decoding(plans, max_new_tokens, repetition_penalty)
         camera = read_intrinsics(drawing.intrinsics) if drawing is not None and drawing.intrinsics else None
@@ -191,7 +220,7 @@ class _Run:
             fused = self._encode(pixels)
         self.image_tokens += len(fused)
         self.seen.append(frames)
-        new = (*group.notes, *frames.notes, *pixels.notes)
+        new = (*group.notes, *_unseen_end(group.sampling, frames), *frames.notes, *pixels.notes)
         self.notes += [note for note in dict.fromkeys(new) if note not in self.notes]
         for names in (False, True):
             members = [i for i in group.members if self.plans[i].prompt.frame_names == names]
@@ -281,6 +310,31 @@ class _Run:
         if self.predictor.model.device.type == "cuda":
             torch.cuda.synchronize(self.predictor.model.device)
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - started, 4)
+
+
+def _check_question(question: object) -> None:
+    if not isinstance(question, str):
+        raise UsageError("ask() takes one question", fix="use answer(source, [Question(...), ...]) for several")
+
+
+def _check_path(source: object) -> None:
+    if not isinstance(source, str | Path):
+        fix = "write the frames to a folder, and name it"
+        raise UsageError(f"the source must be a path, not {type(source).__name__}", fix=fix)
+
+
+def _unseen_end(sampling: Sampling, frames: Frames) -> tuple[str, ...]:
+    """Say so when a limit on frames at a rate leaves the end of the video unseen."""
+    capped = sampling.max_frames == len(frames.indices) > 1
+    if not capped or replace(sampling, start=0.0) == DETECTION:
+        return ()
+    step = frames.indices[-1] - frames.indices[-2]
+    if frames.indices[-1] + step >= frames.total:
+        return ()
+    return (
+        f"only the first {sampling.max_frames} frames at {sampling.fps:g} per second are looked at, up to "
+        f"{frames.times[-1]:.2f} s: what comes after was not seen (--num-frames spreads over the whole video)",
+    )
 
 
 def _versions() -> dict[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from vgcli_core.geometry.boxes import EulerConvention, OrientedBox, as_array, to_intrinsic
 from vgcli_core.predict.result import Answer, FoundBox, Status
-from vgcli_core.text.answers import Reading, read_choice, read_detection, read_grounding, read_number
+from vgcli_core.text.answers import read_choice, read_detection, read_grounding, read_number
 from vgcli_core.text.prompts import with_letters
 from vgcli_core.text.questions import Plan
 
@@ -66,7 +66,8 @@ def read_answer(
         for box in _converted(reading.boxes, convention)
     )
     status: Status = reading.status
-    return replace(answer, status=status, boxes=boxes, unusable=_remarks(reading))
+    unusable = tuple(_explained(reason, len(frames)) for reason in reading.dropped)
+    return replace(answer, status=status, boxes=boxes, unusable=unusable, remarks=reading.notes)
 
 
 def _in_words(answer: Answer, plan: Plan) -> Answer:
@@ -76,7 +77,7 @@ def _in_words(answer: Answer, plan: Plan) -> Answer:
     choice = read_choice(answer.text, letters)
     status: Status = "ok" if choice else "none"
     remarks = () if choice else (f"no letter of {', '.join(letters)} in the answer",)
-    return replace(answer, choice=choice, status=status, unusable=remarks)
+    return replace(answer, choice=choice, status=status, remarks=remarks)
 
 
 def _converted(boxes: Sequence[OrientedBox], convention: EulerConvention) -> list[OrientedBox]:
@@ -94,6 +95,9 @@ def _label(plan: Plan) -> str:
     return texts[0] if texts else plan.question.text
 
 
-def _remarks(reading: Reading) -> tuple[str, ...]:
-    first = (reading.reason,) if reading.reason else ()
-    return (*first, *reading.dropped, *reading.notes)
+def _explained(reason: str, num_frames: int) -> str:
+    """Spell out the reasons that are single words in the parser."""
+    return {
+        "frame out of range": f"a box names a frame out of range: {num_frames} were sent, counted from 0",
+        "length": "a box does not have exactly nine numbers",
+    }.get(reason, reason)

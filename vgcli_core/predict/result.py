@@ -57,7 +57,7 @@ class Answer:
         text: the model's raw text.
         status: "ok", "none" (no answer of the task's form in the text), or "invalid" (there was one, not usable).
         boxes: boxes of ground (one) and detect.
-        unusable: one remark for each thing that was found and dropped, or had to be read leniently.
+        unusable: one reason for each box that was found and dropped.
         new_tokens: how many tokens were generated, the end token included.
         complete: False when `max_new_tokens` cut the text off.
         max_new_tokens: the limit in force.
@@ -65,6 +65,7 @@ class Answer:
         number: the first number in an answer in words, where there is one.
         frames: positions in the result's `frames` of those sent with this question, in order; frame numbers inside
             `text` count along this list, all others along the result's.
+        remarks: what else a reader should know of the text: a cut-off end, an odd size, no letter to read.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Answer:
     choice: str | None = None
     number: float | None = None
     frames: tuple[int, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

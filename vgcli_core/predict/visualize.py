@@ -59,7 +59,7 @@ def draw_result(result: Result, images: Sequence[Pixels], camera: Intrinsics, fo
 
 def _caption(frame: FrameInfo) -> str:
     when = f"{frame.time:.2f} s" if frame.time is not None else frame.name
-    return f"frame {frame.position}  {when}".rstrip()
+    return f"frame {frame.position}, {when}" if when else f"frame {frame.position}"
 
 
 def _write(image: Pixels, path: Path) -> Path:

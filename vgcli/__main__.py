@@ -1,0 +1,5 @@
+"""`python -m vgcli` is `vgllm`."""
+
+from vgcli.main import main
+
+main()
