@@ -18,7 +18,7 @@ import time
 import psutil
 import torch
 
-from vgcli_core.model.geometry_encoders.blocks import grid_positions, rotary_table
+from vgcli_core.model.geometry_encoders.blocks import scene_tables
 from vgcli_core.model.geometry_encoders.normalise import imagenet_normalise
 from vgcli_core.model.geometry_encoders.vggt import VGGT, Aggregator
 
@@ -31,9 +31,8 @@ def straightforward(aggregator: Aggregator, frames: torch.Tensor) -> torch.Tenso
     patches = aggregator.patch_embed(imagenet_normalise(frames))
     special = torch.cat((aggregator.camera_token, aggregator.register_token), dim=2).float()
     x = torch.cat((special[0, (torch.arange(count) > 0).long()], patches), dim=1)
-    positions = grid_positions(height // 14, width // 14, special.shape[2], frames.device)
-    in_frame = rotary_table(positions, aggregator.head_dim)
-    across = (in_frame[0].repeat(count, 1), in_frame[1].repeat(count, 1))
+    size = (height // 14, width // 14)
+    in_frame, across = scene_tables(count, *size, special.shape[2], aggregator.head_dim, device=frames.device)
     outputs = []
     for frame_block, global_block in zip(aggregator.frame_blocks, aggregator.global_blocks, strict=True):
         within = frame_block(x, in_frame)

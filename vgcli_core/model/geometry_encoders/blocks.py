@@ -121,7 +121,15 @@ def rotate(x: Tensor, table: RotaryTable) -> Tensor:
     return x * cos + torch.cat((-b, a, -d, c), dim=-1) * sin
 
 
-def grid_positions(rows: int, columns: int, special: int, device: torch.device) -> Tensor:
-    """Return (row, column) of one frame's tokens [special + rows * columns, 2]: special tokens at 0, patches from 1."""
+def scene_tables(
+    frames: int, rows: int, columns: int, special: int, head_dim: int, *, device: torch.device
+) -> tuple[RotaryTable, RotaryTable]:
+    """Return the rotary tables of attention within one frame and across all frames of a scene.
+
+    Tokens of a frame: `special` ones, all at (0, 0), then patches row by row, from (1, 1). Across frames every frame has
+    the same positions: attention does not know which frame a token is from.
+    """
     grid = torch.cartesian_prod(torch.arange(1, rows + 1), torch.arange(1, columns + 1))
-    return torch.cat((torch.zeros(special, 2, dtype=grid.dtype), grid)).to(device)
+    positions = torch.cat((torch.zeros(special, 2, dtype=grid.dtype), grid)).to(device)
+    cos, sin = rotary_table(positions, head_dim)
+    return (cos, sin), (cos.repeat(frames, 1), sin.repeat(frames, 1))

@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from vgcli_core.model.geometry_encoders.blocks import Block, grid_positions, rotary_table
+from vgcli_core.model.geometry_encoders.blocks import Block, scene_tables
 from vgcli_core.model.geometry_encoders.dinov2 import DinoV2
 from vgcli_core.model.geometry_encoders.normalise import imagenet_normalise
 
@@ -95,9 +95,7 @@ class Pi3(nn.Module):
         count = len(patches)
         registers = self.register_token.float()[0].expand(count, -1, -1)
         x = torch.cat((registers, patches), dim=1)
-        positions = grid_positions(rows, columns, registers.shape[1], patches.device)
-        in_frame = rotary_table(positions, self.head_dim)
-        across = (in_frame[0].repeat(count, 1), in_frame[1].repeat(count, 1))
+        in_frame, across = scene_tables(count, rows, columns, registers.shape[1], self.head_dim, device=patches.device)
         before = x
         for index, block in enumerate(self.decoder):
             before = x

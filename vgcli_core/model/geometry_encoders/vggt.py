@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from vgcli_core.model.geometry_encoders.blocks import Block, grid_positions, rotary_table
+from vgcli_core.model.geometry_encoders.blocks import Block, scene_tables
 from vgcli_core.model.geometry_encoders.dinov2 import DinoV2
 from vgcli_core.model.geometry_encoders.normalise import imagenet_normalise
 
@@ -82,10 +82,8 @@ class Aggregator(nn.Module):
         special = torch.cat((self.camera_token, self.register_token), dim=2).float()  # [1, 2, 1 + R, C]
         first_or_other = (torch.arange(count, device=frames.device) > 0).long()
         x = torch.cat((special[0, first_or_other], patches), dim=1)
-        positions = grid_positions(height // self.patch, width // self.patch, special.shape[2], frames.device)
-        in_frame = rotary_table(positions, self.head_dim)
-        # Across frames every frame has the same positions: attention does not know which frame a token is from.
-        across = (in_frame[0].repeat(count, 1), in_frame[1].repeat(count, 1))
+        size = (height // self.patch, width // self.patch)
+        in_frame, across = scene_tables(count, *size, special.shape[2], self.head_dim, device=frames.device)
         last = len(self.frame_blocks) - 2
         for frame_block, global_block in zip(self.frame_blocks[: last + 1], self.global_blocks, strict=False):
             within: Tensor = frame_block(x, in_frame)
