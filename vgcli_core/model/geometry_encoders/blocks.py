@@ -126,8 +126,8 @@ def scene_tables(
 ) -> tuple[RotaryTable, RotaryTable]:
     """Return the rotary tables of attention within one frame and across all frames of a scene.
 
-    Tokens of a frame: `special` ones, all at (0, 0), then patches row by row, from (1, 1). Across frames every frame has
-    the same positions: attention does not know which frame a token is from.
+    Tokens of a frame: `special` ones, all at (0, 0), then patches row by row, from (1, 1). Across frames every frame
+    has the same positions: attention does not know which frame a token is from.
     """
     grid = torch.cartesian_prod(torch.arange(1, rows + 1), torch.arange(1, columns + 1))
     positions = torch.cat((torch.zeros(special, 2, dtype=grid.dtype), grid)).to(device)
