@@ -1,0 +1,123 @@
+"""Scores as functions of sums over samples, and their bootstrap intervals.
+
+Every score here is a function of sums: an accuracy of hits and samples, an F1 of three counts for each class, BLEU of
+n-gram counts. A benchmark says what each sample adds ([N, K]) and how sums become scores ([..., K] -> [..., M]).
+The point estimate takes the plain sum; a bootstrap replicate takes a weighted one, so intervals cost one matrix
+product and hold for class means and corpus scores as well as for plain means.
+
+Source: cluster bootstrap, percentile interval (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13):
+whole groups (scenes, videos) are drawn with replacement, because samples of one scene are not independent.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from vgcli_core.geometry.boxes import Floats
+
+REPLICATES = 1000
+SEED = 0
+_AT_ONCE = 100  # replicates held in memory together
+
+
+class Metric(NamedTuple):
+    """One score: its name, the class or question type it is of ("" for the whole benchmark), and its samples."""
+
+    name: str
+    of: str = ""
+    n: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What every sample adds, and how the sums become scores.
+
+    Attributes:
+        metrics: M names, in the order of `combine`'s last axis.
+        sums: [N, K] what each sample adds.
+        combine: [..., K] -> [..., M]; scores are fractions (CIDEr may exceed 1), NaN where undefined.
+    """
+
+    metrics: tuple[Metric, ...]
+    sums: Floats
+    combine: Callable[[Floats], Floats]
+
+    def scores(self) -> Floats:
+        """Return the scores [M] of all samples together."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self.combine(self.sums.sum(axis=0))
+
+    def intervals(self, groups: Sequence[str], *, replicates: int = REPLICATES, seed: int = SEED) -> Floats:
+        """Return 95 % intervals [M, 2]; NaN where fewer than two groups leave nothing to draw from.
+
+        Args:
+            groups: for each sample, the scene or video it belongs to.
+            replicates: how many times to draw.
+            seed: of the draws; the same seed, samples and groups give the same intervals.
+        """
+        drawn = replicate(self, groups, replicates=replicates, seed=seed)
+        return interval(drawn)
+
+
+def replicate(tally: Tally, groups: Sequence[str], *, replicates: int = REPLICATES, seed: int = SEED) -> Floats:
+    """Return bootstrap scores [replicates, M], or [0, M] with fewer than two groups."""
+    names, members = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
+    if len(names) < 2:
+        return np.empty((0, len(tally.metrics)))
+    by_group = np.zeros((len(names), tally.sums.shape[1]))
+    np.add.at(by_group, members, tally.sums)
+    generator = np.random.default_rng(seed)
+    drawn = []
+    for start in range(0, replicates, _AT_ONCE):
+        size = min(_AT_ONCE, replicates - start)
+        weights = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=size)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            drawn.append(tally.combine(weights.astype(np.float64) @ by_group))
+    return np.concatenate(drawn)
+
+
+def interval(drawn: Floats) -> Floats:
+    """Return the 2.5 % and 97.5 % points [M, 2] of bootstrap scores [B, M], over replicates where they are defined."""
+    ends = np.full((drawn.shape[1], 2), np.nan)
+    for column, values in enumerate(drawn.T):
+        defined = values[np.isfinite(values)]
+        if len(defined):
+            ends[column] = np.percentile(defined, [2.5, 97.5])
+    return ends
+
+
+def label_sums(values: Floats, labels: Sequence[str], order: Sequence[str]) -> Floats:
+    """Return [N, 2 L]: for each of the L labels of `order`, a sample's value and a 1 where the sample has that label.
+
+    `label_means` is the other half. A sample whose label is not in `order` adds nothing.
+    """
+    place = {label: number for number, label in enumerate(order)}
+    sums = np.zeros((len(values), 2 * len(order)))
+    for row, (value, label) in enumerate(zip(values, labels, strict=True)):
+        if label in place:
+            sums[row, 2 * place[label]] = value
+            sums[row, 2 * place[label] + 1] = 1
+    return sums
+
+
+def label_means(sums: Floats) -> Floats:
+    """Return the mean of each label [..., L] from sums [..., 2 L] of `label_sums`; NaN for a label without samples."""
+    return sums[..., 0::2] / sums[..., 1::2]
+
+
+def means(name: str, values: Floats, labels: Sequence[str] | None = None) -> Tally:
+    """Return the mean over all samples, and one for each label (in order of first appearance) where labels are given.
+
+    Args:
+        name: of the metric, for example "accuracy".
+        values: [N].
+        labels: for each sample, the class or question type; None for the overall mean alone.
+    """
+    order = list(dict.fromkeys(labels or ()))
+    overall = np.column_stack([values, np.ones(len(values))]) if len(values) else np.empty((0, 2))
+    sums = np.hstack([overall, label_sums(values, labels, order)]) if labels is not None else overall
+    counted = [Metric(name, "", len(values))]
+    counted += [Metric(name, label, list(labels or ()).count(label)) for label in order]
+    return Tally(tuple(counted), sums, label_means)
