@@ -8,9 +8,9 @@ Ry(c) @ Rx(b) @ Rz(a); `to_intrinsic` is the door through which such boxes enter
 Shapes: N boxes; a row of [N, 9] is (x, y, z, dx, dy, dz, a, b, c), metres and radians.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations, product
 from typing import Literal
 
 import numpy as np
@@ -41,6 +41,18 @@ FACES: tuple[tuple[int, int, int, int], ...] = (
     (3, 2, 6, 7),
     (0, 3, 7, 4),
     (1, 5, 6, 2),
+)
+
+_LOCKED = 1e-12  # cosine of the middle angle
+
+# The 24 rotations [24, 3, 3] that take the axes of a box to its axes, in any order and direction: one solid, 24 names.
+AXIS_NAMINGS: Floats = np.array(
+    [
+        naming
+        for order in permutations(range(3))
+        for signs in product((1.0, -1.0), repeat=3)
+        if np.linalg.det(naming := np.eye(3)[:, order] * signs) > 0
+    ]
 )
 
 
@@ -78,11 +90,26 @@ def corners(boxes: Floats) -> Floats:
     return local @ rotations(boxes[:, 6:]).transpose(0, 2, 1) + boxes[:, None, :3]
 
 
+def renamed(boxes: Floats) -> Floats:
+    """Return each box [N, 9] under its 24 axis namings, [N, 24, 9]: the same solid, other sizes and angles."""
+    turned = rotations(boxes[:, 6:])[:, None] @ AXIS_NAMINGS
+    sizes = boxes[:, None, None, 3:6] @ np.abs(AXIS_NAMINGS)
+    centers = np.broadcast_to(boxes[:, None, :3], (len(boxes), 24, 3))
+    angles = _angles(turned.reshape(-1, 3, 3)).reshape(-1, 24, 3)
+    return np.concatenate([centers, sizes[:, :, 0], angles], axis=2)
+
+
 def to_intrinsic(boxes: Floats, convention: EulerConvention) -> Floats:
     """Return boxes [N, 9] whose angles are in `convention` with intrinsic Z-X-Y angles and the same rotation."""
     if convention == "ZXY":
         return boxes.copy()
     return np.hstack([boxes[:, :6], _angles(_matrices(boxes[:, 6:], convention))])
+
+
+def to_extrinsic(boxes: Floats) -> Floats:
+    """Return boxes [N, 9] with extrinsic z-x-y angles of the same rotation: the way back from `to_intrinsic`."""
+    # The inverse of Ry(c) Rx(b) Rz(a) is Rz(-a) Rx(-b) Ry(-c).
+    return np.hstack([boxes[:, :6], -_angles(rotations(boxes[:, 6:]).transpose(0, 2, 1))])
 
 
 def transform(boxes: Floats, matrix: Floats) -> Floats:
@@ -108,10 +135,20 @@ def _matrices(angles: Floats, convention: EulerConvention) -> Floats:
 
 
 def _angles(matrices: Floats) -> Floats:
+    """Return angles [N, 3] of the rotations nearest to matrices [N, 3, 3].
+
+    Near gimbal lock (the box's y axis along the optical axis: common in level views, and no defect) the first angle is
+    hardly determined. The other two are read off what it leaves, so that together they give the rotation to the last
+    digits; a library that sets the third to 0 there is off by up to 1e-7. In the lock itself it is 0.
+    """
     if len(matrices) == 0:
         return np.empty((0, 3))
-    with warnings.catch_warnings():
-        # Gimbal lock (the box's y axis along the optical axis) is common in level views and no defect: scipy then
-        # sets the third angle to 0 and returns one of the triples that give the same matrix.
-        warnings.filterwarnings("ignore", message="Gimbal lock")
-        return Rotation.from_matrix(matrices).as_euler("ZXY")
+    turn = Rotation.from_matrix(matrices).as_matrix()
+    locked = np.hypot(turn[:, 0, 1], turn[:, 1, 1]) < _LOCKED
+    a = np.where(locked, np.arctan2(turn[:, 1, 0], turn[:, 0, 0]), np.arctan2(-turn[:, 0, 1], turn[:, 1, 1]))
+    # R = Rz(a) Rx(b) Ry(c), so the rest is Rx(b) Ry(c).
+    cos, sin = np.cos(a)[:, None], np.sin(a)[:, None]
+    first, second = cos * turn[:, 0] + sin * turn[:, 1], cos * turn[:, 1] - sin * turn[:, 0]
+    b = np.arctan2(turn[:, 2, 1], second[:, 1])
+    c = np.where(locked, 0.0, np.arctan2(first[:, 2], first[:, 0]))
+    return np.column_stack([a, b, c])

@@ -34,6 +34,40 @@ def intrinsics_from_fov(width: int, height: int, horizontal_fov_degrees: float) 
     return np.array([[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]])
 
 
+def relative_pose(source_to_world: Floats, target_to_world: Floats) -> Floats:
+    """Return the matrix [4, 4] that takes points of the source's coordinate frame to the target's.
+
+    With camera-to-world poses it moves between two cameras; with the identity as target it is the way into the world,
+    with the identity as source the way from the world into a camera. Feed it to `boxes.transform`.
+
+    Args:
+        source_to_world: [4, 4].
+        target_to_world: [4, 4], invertible.
+    """
+    return np.asarray(np.linalg.solve(target_to_world, source_to_world), dtype=np.float64)
+
+
+def aligned(camera_to_scan: Floats, axis_align: Floats) -> Floats:
+    """Return camera-to-world poses [..., 4, 4] whose world is the aligned scan: z up, walls along x and y.
+
+    Args:
+        camera_to_scan: [..., 4, 4] poses in the scan as it was recorded ("cam2global").
+        axis_align: [4, 4] the scan's alignment ("axis_align_matrix").
+    """
+    return axis_align @ camera_to_scan
+
+
+def is_rigid(pose: Floats, *, tolerance: float = 0.05) -> bool:
+    """Tell whether a pose [4, 4] is a finite, unmirrored rotation and shift.
+
+    Lost frames of a scan carry poses of infinities; measured ones are off by rounding, which `tolerance` lets pass.
+    """
+    if pose.shape != (4, 4) or not np.isfinite(pose).all() or np.abs(pose[3] - [0, 0, 0, 1]).max() > tolerance:
+        return False
+    turn = pose[:3, :3]
+    return bool(np.abs(turn @ turn.T - np.eye(3)).max() <= tolerance and np.linalg.det(turn) > 0)
+
+
 def project(points: Floats, intrinsics: Floats) -> tuple[Floats, Floats]:
     """Project points onto the image.
 

@@ -15,7 +15,9 @@ from vgcli_core.geometry.boxes import (
     as_array,
     as_boxes,
     corners,
+    renamed,
     rotations,
+    to_extrinsic,
     to_intrinsic,
     transform,
 )
@@ -115,3 +117,29 @@ def test_boxes_survive_the_way_to_an_array_and_back():
     boxes = (OrientedBox((1, 2, 3), (4, 5, 6), (0.1, 0.2, 0.3), "chair"), OrientedBox((0, 0, 0), (1, 1, 1), (0, 0, 0)))
     assert as_array(boxes)[0].tolist() == [1, 2, 3, 4, 5, 6, 0.1, 0.2, 0.3]
     assert as_boxes(as_array(boxes), ["chair", ""]) == boxes
+
+
+def test_the_24_names_of_a_box_are_one_solid():
+    box = np.array([[1.0, 2, 3, 0.5, 0.6, 0.7, 0.3, -0.4, 1.1]])
+    names = renamed(box)[0]
+    assert len(np.unique(np.round(names, 6), axis=0)) == 24
+    expected = sorted(map(tuple, np.round(corners(box)[0], 6)))
+    for name in names:
+        assert sorted(map(tuple, np.round(corners(name[None])[0], 6))) == expected
+
+
+@pytest.mark.parametrize("off", [0, 1e-16, 1e-13, 1e-11, 1e-9, 1e-8, 1e-7, 1e-5])
+@pytest.mark.parametrize("lock", [math.pi / 2, -math.pi / 2])
+def test_rotations_near_gimbal_lock_survive_as_angles_to_the_last_digits(off, lock):
+    """The middle angle of a box that a level camera looks at squarely."""
+    boxes = np.array([[0, 0, 0, 1, 1, 1, 0.7, lock + off, -1.3], [0, 0, 0, 1, 1, 1, -2.5, lock - off, 0]])
+    for through in (transform(boxes, np.eye(4)), to_intrinsic(to_extrinsic(boxes), "zxy")):
+        assert_allclose(rotations(through[:, 6:]), rotations(boxes[:, 6:]), atol=2e-12)
+
+
+@given(st.lists(st.tuples(*[st.floats(-7, 7)] * 3), min_size=1, max_size=5))
+def test_extrinsic_angles_give_the_same_rotation_back(angles):
+    boxes = np.hstack([np.ones((len(angles), 6)), np.array(angles)])
+    back = to_intrinsic(to_extrinsic(boxes), "zxy")
+    assert_allclose(rotations(back[:, 6:]), rotations(boxes[:, 6:]), atol=1e-11)
+    assert (np.abs(back[:, 7]) <= math.pi / 2 + 1e-12).all()
