@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from traceback import format_exception
 from typing import TYPE_CHECKING, Literal
@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from vgcli import interrupts, readable
+from vgcli import interrupts, readable, scores
 
 if TYPE_CHECKING:
     from vgcli_core.errors import VgllmError
+    from vgcli_core.evaluation.benchmark import AnyBenchmark
+    from vgcli_core.evaluation.compare import Comparison
+    from vgcli_core.evaluation.report import Report
     from vgcli_core.predict.result import Result
 
 
@@ -30,7 +33,27 @@ def result(found: "Result") -> None:
 
 def as_json(found: "Result") -> None:
     """Write the documented JSON, and nothing else, to stdout."""
-    text = found.to_json()
+    json_text(found.to_json())
+
+
+def report(found: "Report") -> None:
+    """Show the scores of a benchmark on stdout, for people."""
+    _print(_console(), scores.report(found))
+
+
+def comparison(found: "Comparison") -> None:
+    """Show the difference of two sets of answers on stdout, for people."""
+    _print(_console(), scores.comparison(found))
+
+
+def listing(benchmarks: "Sequence[AnyBenchmark]") -> None:
+    """Show the benchmarks on stdout."""
+    _print(_console(), scores.listing(benchmarks))
+
+
+def json_text(text: str) -> None:
+    """Write JSON, and nothing else, to stdout."""
+    text = text.removesuffix("\n")
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:  # a Windows code page: the same JSON in ASCII
@@ -44,10 +67,15 @@ def notes(remarks: Iterable[str]) -> None:
         _line("note:", remark, "yellow")
 
 
-def footer(found: "Result", written: Iterable[Path | str] = ()) -> None:
+def footer(found: "Result", files: Iterable[Path | str] = ()) -> None:
     """Show what answered, on which frames, how long it took, and which files were written."""
     _print(_console(stderr=True), [readable.footer(found)])
-    for path in written:
+    written(files)
+
+
+def written(files: Iterable[Path | str]) -> None:
+    """Show which files were written."""
+    for path in files:
         _line("written:", str(path), "green")
 
 

@@ -13,6 +13,8 @@ import typer
 from typer.core import TyperGroup
 
 from vgcli import display, interrupts
+from vgcli.eval import EPILOG as EVAL_EPILOG
+from vgcli.eval import evaluate
 from vgcli.predict import EPILOG as PREDICT_EPILOG
 from vgcli.predict import predict
 from vgcli_core.errors import OutputError, ResourceError, VgllmError
@@ -81,6 +83,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("predict", epilog=PREDICT_EPILOG, no_args_is_help=True)(predict)
+app.command("eval", epilog=EVAL_EPILOG, no_args_is_help=True)(evaluate)
 
 
 def _show_version(wanted: bool) -> None:

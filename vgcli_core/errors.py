@@ -55,6 +55,10 @@ class ConventionError(VgllmError):
     """Box angles whose meaning nobody declared."""
 
 
+class PredictionsError(VgllmError):
+    """A file of predictions or truths that cannot be scored as it is."""
+
+
 class FusionError(VgllmError):
     """The two encoders saw frames of different sizes, so their patches do not pair up."""
 

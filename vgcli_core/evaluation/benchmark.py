@@ -121,8 +121,10 @@ class Benchmark(Generic[T]):
         protocols: rules by name -> scoring function; the first is PUBLISHED and carries the headline.
         headline: names of the metrics (of the whole benchmark) to show first.
         published: numbers to compare with, scored by the first protocol.
+        example: the truth of an invented sample, to show its form.
         perfect: truth -> the text that an oracle would write.
         range: truths -> what an oracle and a silent model score by the first protocol, for every headline metric.
+        sizes: how many samples the whole benchmark may have; another number is noted as a subset. Empty: unknown.
         differs: protocol -> one sentence on how its rules differ from the published ones.
         scales: metrics that are no fractions and shown as they are; all others are shown as percent.
         needs: what `Extras` can add, name -> one line for the user.
@@ -135,8 +137,10 @@ class Benchmark(Generic[T]):
     protocols: Mapping[str, Score[T]]
     headline: tuple[str, ...]
     published: tuple[Published, ...]
+    example: T
     perfect: Callable[[T], str]
     range: Callable[[Sequence[T]], Range]
+    sizes: tuple[int, ...] = ()
     differs: Mapping[str, str] = field(default_factory=dict)
     scales: tuple[str, ...] = ()
     needs: Mapping[str, str] = field(default_factory=dict)

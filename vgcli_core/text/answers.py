@@ -95,7 +95,13 @@ def read_detection(text: str) -> Reading:
             dropped.append("label missing or not a string")
         else:
             boxes.append(found)
-    notes = _notes(text, scan, boxes)
+    return detection_status(text, boxes, dropped, notes=_notes(text, scan, boxes))
+
+
+def detection_status(
+    text: str, boxes: Sequence[OrientedBox], dropped: Sequence[str], *, notes: tuple[str, ...] = ()
+) -> Reading:
+    """Return the reading of a text in which `boxes` were found and others dropped; without either it may be "[]"."""
     if boxes:
         return Reading("ok", tuple(boxes), dropped=tuple(dropped), notes=notes)
     if dropped:

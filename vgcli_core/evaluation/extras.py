@@ -1,0 +1,63 @@
+"""Read what some scores need beside the answers: proposal boxes for ScanRefer, word similarities for NExT-QA."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vgcli_core.errors import PredictionsError
+from vgcli_core.evaluation.benchmark import WordSimilarity
+from vgcli_core.geometry.boxes import Floats
+
+_PROPOSALS = 'a JSON object of scans, {"scannet/scene0011_00": [[x, y, z, dx, dy, dz], ...]}, in the aligned scan'
+_SIMILARITIES = 'a JSON list of pairs, [["dog", "cat", 0.86], ...]'
+
+
+def read_proposals(path: Path) -> dict[str, Floats]:
+    """Return the proposal boxes [P, 6] of each scan, centre and size in metres. Raises PredictionsError."""
+    found = _json(path, _PROPOSALS)
+    if not isinstance(found, dict):
+        raise PredictionsError("not a JSON object", where=str(path), fix=f"give {_PROPOSALS}")
+    boxes = {}
+    for scan, rows in found.items():
+        try:
+            array = np.asarray(rows, dtype=np.float64).reshape(len(rows), -1)
+        except (TypeError, ValueError, OverflowError):
+            array = np.empty((1, 0))
+        if len(array) and array.shape[1] != 6:
+            raise PredictionsError(
+                f"the boxes of {scan!r} are no rows of six numbers", where=str(path), fix=f"give {_PROPOSALS}"
+            )
+        boxes[scan] = array.reshape(-1, 6)
+    return boxes
+
+
+def read_similarities(path: Path) -> WordSimilarity:
+    """Return a similarity of words from a file of pairs. Raises PredictionsError.
+
+    WordNet's similarities depend on the order of the two words; a pair named in one order only serves for both. Equal
+    words have similarity 1, and pairs that the file does not name 0, as words without a common ancestor.
+    """
+    found = _json(path, _SIMILARITIES)
+    pairs: dict[tuple[str, str], float] = {}
+    try:
+        for first, second, value in found:
+            pairs[str(first), str(second)] = float(value)
+    except (TypeError, ValueError):
+        raise PredictionsError("not a list of pairs", where=str(path), fix=f"give {_SIMILARITIES}") from None
+
+    def similarity(first: str, second: str) -> float:
+        return 1.0 if first == second else pairs.get((first, second), pairs.get((second, first), 0.0))
+
+    return similarity
+
+
+def _json(path: Path, form: str) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        what = f"cannot read the file: {error.strerror or error}"
+        raise PredictionsError(what, where=str(path), fix=f"give {form}") from error
+    except (ValueError, RecursionError):
+        raise PredictionsError("not a JSON file", where=str(path), fix=f"give {form}") from None
