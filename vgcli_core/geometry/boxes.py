@@ -117,14 +117,14 @@ def transform(boxes: Floats, matrix: Floats) -> Floats:
 
     Args:
         boxes: [N, 9] in the coordinate frame that `matrix` starts from.
-        matrix: [4, 4] rigid; for example camera-to-world. A rotation part that is slightly off, as measured poses
-            are, is replaced by the nearest rotation.
+        matrix: [4, 4] rigid, for example camera-to-world; or [N, 4, 4], one for each box. A rotation part that is
+            slightly off, as measured poses are, is replaced by the nearest rotation.
 
     Returns:
         [N, 9]: centre and rotation moved; the size stays, because it is measured along the box's own axes.
     """
-    turn = matrix[:3, :3]
-    centers = boxes[:, :3] @ turn.T + matrix[:3, 3]
+    turn, shift = matrix[..., :3, :3], matrix[..., :3, 3]
+    centers = (turn @ boxes[:, :3, None])[:, :, 0] + shift
     return np.hstack([centers, boxes[:, 3:6], _angles(turn @ rotations(boxes[:, 6:]))])
 
 

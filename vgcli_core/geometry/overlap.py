@@ -4,6 +4,7 @@ Shapes: boxes [N, 9] and [M, 9] as in `boxes.py`, both in one coordinate frame. 
 values, as corners do. Boxes without volume and boxes with a number that is not finite overlap nothing.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -54,6 +55,27 @@ def iou_of_pairs(first: Floats, second: Floats, *, reference: bool = False) -> F
     if reference:
         scores[refused(first) | refused(second)] = 0
     return scores
+
+
+def iou_of_blocks(firsts: Sequence[Floats], seconds: Sequence[Floats], *, reference: bool = False) -> list[Floats]:
+    """Return `iou` of each pair of sets, [N_i, M_i], in one batch: many small scenes cost little more than a large one.
+
+    Args:
+        firsts: for each scene, its boxes [N_i, 9].
+        seconds: as many sets [M_i, 9].
+        reference: see `iou`.
+    """
+    pairs = [
+        (np.repeat(one, len(other), axis=0), np.tile(other, (len(one), 1)))
+        for one, other in zip(firsts, seconds, strict=True)
+    ]
+    if not pairs:
+        return []
+    one, other = (np.concatenate(boxes) for boxes in zip(*pairs, strict=True))
+    scores = iou_of_pairs(one, other, reference=reference)
+    ends = np.cumsum([len(boxes) for boxes, _ in pairs])[:-1]
+    blocks = zip(np.split(scores, ends), firsts, seconds, strict=True)
+    return [block.reshape(len(one), len(other)) for block, one, other in blocks]
 
 
 def generalized_iou(first: Floats, second: Floats) -> Floats:

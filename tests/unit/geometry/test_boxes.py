@@ -143,3 +143,15 @@ def test_extrinsic_angles_give_the_same_rotation_back(angles):
     back = to_intrinsic(to_extrinsic(boxes), "zxy")
     assert_allclose(rotations(back[:, 6:]), rotations(boxes[:, 6:]), atol=1e-11)
     assert (np.abs(back[:, 7]) <= math.pi / 2 + 1e-12).all()
+
+
+def test_each_box_may_move_by_a_matrix_of_its_own():
+    rng = np.random.default_rng(0)
+    boxes = rng.uniform(-2, 2, (5, 9))
+    matrices = np.tile(np.eye(4), (5, 1, 1))
+    matrices[:, :3, :3] = rotations(rng.uniform(-3, 3, (5, 3)))
+    matrices[:, :3, 3] = rng.uniform(-3, 3, (5, 3))
+    one_by_one = [transform(box[None], matrix)[0] for box, matrix in zip(boxes, matrices, strict=True)]
+    assert_allclose(transform(boxes, matrices), one_by_one, atol=1e-12)
+    assert transform(np.empty((0, 9)), np.empty((0, 4, 4))).shape == (0, 9)
+    assert transform(np.empty((0, 9)), np.eye(4)).shape == (0, 9)

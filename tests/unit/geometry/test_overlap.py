@@ -10,7 +10,15 @@ from scipy.spatial.transform import Rotation
 from tests.unit.geometry import slow_overlap
 from vgcli_core.geometry import overlap
 from vgcli_core.geometry.boxes import renamed, transform
-from vgcli_core.geometry.overlap import generalized_iou, intersection, iou, iou_of_pairs, volumes, without_volume
+from vgcli_core.geometry.overlap import (
+    generalized_iou,
+    intersection,
+    iou,
+    iou_of_blocks,
+    iou_of_pairs,
+    volumes,
+    without_volume,
+)
 from vgcli_core.geometry.refusals import refused
 
 QUARTER = np.pi / 2
@@ -98,6 +106,16 @@ def test_a_matrix_holds_what_its_pairs_hold_however_it_is_cut_into_pieces(monkey
     monkeypatch.setattr(overlap, "_PAIRS_AT_ONCE", 7)
     assert_allclose(iou(boxes, boxes[:40]), whole, atol=1e-14)
     assert_allclose(iou_of_pairs(boxes[:40], boxes[20:]), np.diag(iou(boxes[:40], boxes[20:])), atol=1e-14)
+
+
+def test_blocks_of_scenes_hold_what_each_scene_holds_alone():
+    scenes = [(room(n, seed=n), room(m, seed=9 + m)) for n, m in ((3, 5), (0, 4), (6, 1), (2, 0), (4, 4))]
+    blocks = iou_of_blocks(*zip(*scenes, strict=True))
+    assert sum((block > 0).sum() for block in blocks) > 5
+    for block, (one, other) in zip(blocks, scenes, strict=True):
+        assert block.shape == (len(one), len(other))
+        assert_allclose(block, iou(one, other), atol=1e-14)
+    assert iou_of_blocks([], []) == []
 
 
 def test_shared_volume_and_union_make_the_iou():
