@@ -117,10 +117,8 @@ def evaluate(
 
         found = read_predictions(predictions, benchmark, truth=truth, euler_convention=euler_convention)
         progress("scoring")
-        with gathered_extras(benchmark, proposals, word_similarities, meteor=meteor) as (extras, notes):
-            report = score(
-                benchmark, found.items, extras, source=found.source, versions=versions(), notes=(*found.notes, *notes)
-            )
+        with gathered_extras(benchmark, proposals, word_similarities, meteor=meteor) as extras:
+            report = score(benchmark, found.items, extras, source=found.source, versions=versions(), notes=found.notes)
     if as_json:
         display.json_text(report.to_json())
     else:
@@ -164,9 +162,8 @@ def show_comparison(
         benchmark = lookup("benchmark", BENCHMARKS, benchmark_of(files[0]), where=str(files[0]))
         one, other = (read_predictions(path, benchmark, truth=truth, euler_convention=euler) for path in files)
         progress("comparing")
-        with gathered_extras(benchmark, None, None, meteor=meteor) as (extras, notes):
+        with gathered_extras(benchmark, None, None, meteor=meteor) as extras:
             found = compare(benchmark, one.items, other.items, extras)
-    display.notes(notes)
     if as_json:
         display.json_text(found.to_json())
     else:
@@ -179,15 +176,15 @@ def show_comparison(
 @contextlib.contextmanager
 def gathered_extras(
     benchmark: "AnyBenchmark", proposals: Path | None, similarities: Path | None, *, meteor: bool
-) -> "Iterator[tuple[Extras, list[str]]]":
-    """Yield what some scores need beside the answers, and remarks on what is missing.
+) -> "Iterator[Extras]":
+    """Yield what some scores need beside the answers; the report says what is missing.
 
     Raises:
         UsageError: an option of another benchmark.
     """
     from vgcli_core.evaluation.benchmark import Extras
     from vgcli_core.evaluation.extras import read_proposals, read_similarities
-    from vgcli_core.evaluation.meteor import MeteorProcess, find_meteor
+    from vgcli_core.evaluation.meteor import Meteor, MeteorProcess, find_meteor
 
     for option, value, name in (
         ("--proposals", proposals, "proposals"),
@@ -197,16 +194,12 @@ def gathered_extras(
             raise UsageError(f"{option} says nothing to {benchmark.name}", fix=f"leave out {option}")
     boxes = read_proposals(proposals) if proposals else None
     similar = read_similarities(similarities) if similarities else None
-    notes: list[str] = []
-    if "meteor" not in benchmark.needs or not meteor:
-        yield Extras(boxes, similar), notes
-        return
-    jar = find_meteor()
-    if isinstance(jar, str):
-        yield Extras(boxes, similar), [f"METEOR: {jar}"]
+    jar = find_meteor() if meteor and "meteor" in benchmark.needs else None
+    if not isinstance(jar, Meteor):
+        yield Extras(boxes, similar)
         return
     with MeteorProcess(jar) as aligner:
-        yield Extras(boxes, similar, aligner), notes
+        yield Extras(boxes, similar, aligner)
 
 
 def report_file(out: Path | None, predictions: Path, benchmark: str) -> Path:

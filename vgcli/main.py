@@ -29,6 +29,8 @@ vgllm predict video.mp4 "where is the sink?"
 
 vgllm predict video.mp4 "how many chairs are there?" --json > answer.json
 
+vgllm eval vsi_bench --predictions predictions.jsonl
+
 [bold]Exit codes[/]
 
 0  done

@@ -22,13 +22,12 @@ def read_proposals(path: Path) -> dict[str, Floats]:
     boxes = {}
     for scan, rows in found.items():
         try:
-            array = np.asarray(rows, dtype=np.float64).reshape(len(rows), -1)
+            array = np.asarray(rows, dtype=np.float64)
         except (TypeError, ValueError, OverflowError):
-            array = np.empty((1, 0))
-        if len(array) and array.shape[1] != 6:
-            raise PredictionsError(
-                f"the boxes of {scan!r} are no rows of six numbers", where=str(path), fix=f"give {_PROPOSALS}"
-            )
+            array = np.empty(1)
+        if array.size and (array.ndim != 2 or array.shape[1] != 6):
+            what = f"the boxes of {scan!r} are no rows of six numbers"
+            raise PredictionsError(what, where=str(path), fix=f"give {_PROPOSALS}")
         boxes[scan] = array.reshape(-1, 6)
     return boxes
 

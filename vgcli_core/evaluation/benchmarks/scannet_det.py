@@ -33,12 +33,12 @@ from vgcli_core.evaluation.metrics.matching import (
     CLASSES_30,
     CLASSES_31_AS_PUBLISHED,
     Counts,
-    count_matches,
+    match,
     scores_of_counts,
 )
 from vgcli_core.evaluation.metrics.tally import Metric, Tally
 from vgcli_core.geometry.boxes import EulerConvention, Floats, OrientedBox, as_array, as_boxes, to_intrinsic
-from vgcli_core.geometry.overlap import without_volume
+from vgcli_core.geometry.overlap import iou_of_blocks, without_volume
 from vgcli_core.geometry.refusals import refused
 from vgcli_core.text.answer_format import format_detection
 from vgcli_core.text.answers import Reading, read_detection
@@ -189,7 +189,12 @@ BENCHMARK_6_FRAMES = _benchmark("scannet_det_6frames", 6, "arXiv 2505.24625v3, T
 
 
 def _score(samples: Sequence[_Sample], counts: dict[str, int], notes: tuple[str, ...], *, reference: bool) -> Outcome:
-    found = [count_matches(sample.predicted, sample.true, reference=reference) for sample in samples]
+    overlaps = iou_of_blocks(
+        [as_array(sample.predicted) for sample in samples],
+        [as_array(sample.true) for sample in samples],
+        reference=reference,
+    )
+    found = [match(sample.predicted, sample.true, overlap) for sample, overlap in zip(samples, overlaps, strict=True)]
     sums = np.array([[scene.get(label, Counts()) for label in CLASSES] for scene in found], dtype=np.float64)
     sums = sums.reshape(len(samples), len(CLASSES), 3)
     occurs = sums.any(axis=2).sum(axis=0)
