@@ -43,18 +43,8 @@ def iou(first: Floats, second: Floats, *, reference: bool = False) -> Floats:
 
 def iou_of_pairs(first: Floats, second: Floats, *, reference: bool = False) -> Floats:
     """Return the intersection over union [N] of row i of `first` with row i of `second`, both [N, 9]; see `iou`."""
-    one, other = _prepare(first), _prepare(second)
-    shared = np.zeros(len(first))
-    near = np.flatnonzero(
-        ((one.center - other.center) ** 2).sum(axis=1) < np.maximum(one.radius + other.radius, 0) ** 2
-    )
-    for start in range(0, len(near), _PAIRS_AT_ONCE):
-        rows = near[start : start + _PAIRS_AT_ONCE]
-        shared[rows] = _pair_volumes(one.take(rows), other.take(rows))
-    scores = _over_union(shared, one.volume, other.volume)
-    if reference:
-        scores[refused(first) | refused(second)] = 0
-    return scores
+    rows = np.arange(len(first))
+    return _iou_of_rows(first, second, rows, rows, reference=reference)
 
 
 def iou_of_blocks(firsts: Sequence[Floats], seconds: Sequence[Floats], *, reference: bool = False) -> list[Floats]:
@@ -65,17 +55,17 @@ def iou_of_blocks(firsts: Sequence[Floats], seconds: Sequence[Floats], *, refere
         seconds: as many sets [M_i, 9].
         reference: see `iou`.
     """
-    pairs = [
-        (np.repeat(one, len(other), axis=0), np.tile(other, (len(one), 1)))
-        for one, other in zip(firsts, seconds, strict=True)
-    ]
-    if not pairs:
+    if not firsts:
         return []
-    one, other = (np.concatenate(boxes) for boxes in zip(*pairs, strict=True))
-    scores = iou_of_pairs(one, other, reference=reference)
-    ends = np.cumsum([len(boxes) for boxes, _ in pairs])[:-1]
-    blocks = zip(np.split(scores, ends), firsts, seconds, strict=True)
-    return [block.reshape(len(one), len(other)) for block, one, other in blocks]
+    one, other = np.concatenate(firsts), np.concatenate(seconds)
+    rows, columns, first_row, first_column = [], [], 0, 0
+    for first, second in zip(firsts, seconds, strict=True):
+        rows.append(np.repeat(np.arange(first_row, first_row + len(first)), len(second)))
+        columns.append(np.tile(np.arange(first_column, first_column + len(second)), len(first)))
+        first_row, first_column = first_row + len(first), first_column + len(second)
+    scores = _iou_of_rows(one, other, np.concatenate(rows), np.concatenate(columns), reference=reference)
+    blocks = np.split(scores, np.cumsum([len(part) for part in rows])[:-1])
+    return [block.reshape(len(a), len(b)) for block, a, b in zip(blocks, firsts, seconds, strict=True)]
 
 
 def generalized_iou(first: Floats, second: Floats) -> Floats:
@@ -143,6 +133,21 @@ def _prepare(boxes: Floats) -> _Solids:
     half = np.abs(usable[:, 3:6]) / 2
     radius = np.where(solid, np.linalg.norm(half, axis=1), -np.inf)
     return _Solids(rotations(usable[:, 6:]), usable[:, :3], half, volume, radius)
+
+
+def _iou_of_rows(first: Floats, second: Floats, i: _Ints, j: _Ints, *, reference: bool) -> Floats:
+    """Return the IoU [P] of boxes i of `first` with boxes j of `second`; each box is prepared once."""
+    one, other = _prepare(first), _prepare(second)
+    shared = np.zeros(len(i))
+    distance = ((one.center[i] - other.center[j]) ** 2).sum(axis=1)
+    near = np.flatnonzero(distance < np.maximum(one.radius[i] + other.radius[j], 0) ** 2)
+    for start in range(0, len(near), _PAIRS_AT_ONCE):
+        rows = near[start : start + _PAIRS_AT_ONCE]
+        shared[rows] = _pair_volumes(one.take(i[rows]), other.take(j[rows]))
+    scores = _over_union(shared, one.volume[i], other.volume[j])
+    if reference:
+        scores[refused(first)[i] | refused(second)[j]] = 0
+    return scores
 
 
 def _over_union(shared: Floats, one: Floats, other: Floats) -> Floats:

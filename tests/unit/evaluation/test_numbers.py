@@ -84,3 +84,8 @@ def test_relative_accuracy_follows_its_definition_away_from_the_bounds(predictio
     levels = [Fraction(percent, 100) for percent in range(50, 0, -5)]
     if error not in levels:
         assert mean_relative_accuracy(prediction, target) == pytest.approx(sum(error < level for level in levels) / 10)
+
+
+def test_a_looping_number_word_ends_at_infinity():
+    assert first_number("hundred " * 5000) == math.inf
+    assert first_number("thousand " * 5000 + "hundred " * 5000) == math.inf

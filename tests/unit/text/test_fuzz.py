@@ -48,7 +48,8 @@ def test_a_parser_that_runs_code_is_noticed(only, run):
     assert executions["__import__"] == 1
 
 
-def test_a_parser_whose_time_is_quadratic_is_noticed(only):
+def test_a_parser_whose_time_is_quadratic_is_noticed(only, monkeypatch):
+    monkeypatch.setattr(fuzz_parsers, "GROWTH", (60_000,))
     only(lambda text: sum(1 for start in range(0, len(text), 400) if "no" in text[start:]))
     assert fuzz_parsers.growth(("it", "random bytes", 0))[0] > fuzz_parsers.SUPER_LINEAR
     only(read_number)

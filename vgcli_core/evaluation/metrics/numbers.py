@@ -70,7 +70,7 @@ def mean_relative_accuracy(prediction: float, target: float) -> float:
 
 
 def _sum_of_words(text: str, start: int) -> float:
-    total = current = 0
+    total = current = 0.0  # floats: a looping "hundred hundred ..." ends at infinity, and in linear time
     for word in _WORD.finditer(text, start):
         if word[0] == "and":
             continue
@@ -78,9 +78,9 @@ def _sum_of_words(text: str, start: int) -> float:
             break
         value = _VALUES[word[0]]
         if value == 1000:
-            total, current = total + max(current, 1) * 1000, 0
+            total, current = total + max(current, 1.0) * 1000, 0.0
         elif value == 100:
-            current = max(current, 1) * 100
+            current = max(current, 1.0) * 100
         else:
             current += value
-    return float(total + current)
+    return total + current
