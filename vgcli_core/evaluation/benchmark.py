@@ -110,6 +110,10 @@ class Range:
 Score = Callable[[Sequence[Item[T]], Extras], Outcome]
 
 
+def _nothing_to_say(items: Sequence[Item[Any]]) -> tuple[str, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Benchmark(Generic[T]):
     """One benchmark.
@@ -124,6 +128,7 @@ class Benchmark(Generic[T]):
         example: the truth of an invented sample, to show its form.
         perfect: truth -> the text that an oracle would write.
         range: truths -> what an oracle and a silent model score by the first protocol, for every headline metric.
+        inspect: items -> warnings on the data themselves, whatever the rules.
         sizes: how many samples the whole benchmark may have; another number is noted as a subset. Empty: unknown.
         differs: protocol -> one sentence on how its rules differ from the published ones.
         scales: metrics that are no fractions and shown as they are; all others are shown as percent.
@@ -140,6 +145,7 @@ class Benchmark(Generic[T]):
     example: T
     perfect: Callable[[T], str]
     range: Callable[[Sequence[T]], Range]
+    inspect: Callable[[Sequence[Item[T]]], tuple[str, ...]] = _nothing_to_say
     sizes: tuple[int, ...] = ()
     differs: Mapping[str, str] = field(default_factory=dict)
     scales: tuple[str, ...] = ()

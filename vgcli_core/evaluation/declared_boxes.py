@@ -1,12 +1,14 @@
 """Boxes in truths and answers, and the Euler convention that each declares for its angles."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from vgcli_core.errors import ConventionError
 from vgcli_core.evaluation.benchmark import Item
-from vgcli_core.geometry.boxes import EulerConvention, Floats
+from vgcli_core.geometry.boxes import EulerConvention, Floats, to_intrinsic
+from vgcli_core.geometry.conventions import CONVENTIONS, uprightness
 
 # x, y, z, dx, dy, dz, a, b, c: metres and radians, as in `geometry.boxes`.
 Nine = tuple[float, float, float, float, float, float, float, float, float]
@@ -15,6 +17,39 @@ Nine = tuple[float, float, float, float, float, float, float, float, float]
 def rows_of(boxes: list[Nine]) -> Floats:
     """Stack boxes into [N, 9]; N may be 0."""
     return np.array(boxes, dtype=np.float64).reshape(-1, 9)
+
+
+def intrinsic(boxes: Floats, conventions: Sequence[EulerConvention]) -> Floats:
+    """Return boxes [N, 9], each with angles in a declared convention of its own, with intrinsic Z-X-Y angles."""
+    found = boxes.copy()
+    old = np.array([convention == "zxy" for convention in conventions], dtype=np.bool_)
+    found[old] = to_intrinsic(boxes[old], "zxy")
+    return found
+
+
+def askew(
+    whose: str, boxes: Floats, conventions: Sequence[EulerConvention], cameras_to_world: Floats | None = None
+) -> tuple[str, ...]:
+    """Return a warning where furniture stands upright only if a declared convention is wrong, or nothing.
+
+    Args:
+        whose: boxes these are, for the warning.
+        boxes: [N, 9] in a camera's coordinate frame, angles as written.
+        conventions: [N] as declared.
+        cameras_to_world: [N, 4, 4] into the aligned scan, where known.
+    """
+    warnings = []
+    for declared in CONVENTIONS:
+        own = np.array([convention == declared for convention in conventions], dtype=np.bool_)
+        poses = None if cameras_to_world is None else cameras_to_world[own]
+        found = uprightness(boxes[own], declared, poses)
+        if found.suspicious:
+            other = next(convention for convention in CONVENTIONS if convention != declared)
+            warnings.append(
+                f"{whose} declare {declared!r} but look like {other!r}: of {found.n:,} boxes, {found.declared:.0%} stand "
+                f"upright as declared and {found.other:.0%} as {other!r}; check euler_convention"
+            )
+    return tuple(warnings)
 
 
 def convention_of_answer(item: Item[Any]) -> EulerConvention:

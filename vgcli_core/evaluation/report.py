@@ -143,7 +143,7 @@ def score(
         published=benchmark.published,
         oracle=dict(span.oracle),
         silent=dict(span.silent),
-        notes=(*notes, *_size_note(benchmark, len(items))),
+        notes=(*notes, *benchmark.inspect(items), *_size_note(benchmark, len(items))),
         source=source or {},
         versions=versions or {},
     )

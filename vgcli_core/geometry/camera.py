@@ -57,15 +57,12 @@ def aligned(camera_to_scan: Floats, axis_align: Floats) -> Floats:
     return axis_align @ camera_to_scan
 
 
-def is_rigid(pose: Floats, *, tolerance: float = 0.05) -> bool:
-    """Tell whether a pose [4, 4] is a finite, unmirrored rotation and shift.
+def is_usable(pose: Floats) -> bool:
+    """Tell whether a pose [4, 4] is finite and does not mirror; lost frames of a scan carry poses of infinities.
 
-    Lost frames of a scan carry poses of infinities; measured ones are off by rounding, which `tolerance` lets pass.
+    A rotation part that is slightly off, as measured poses are, is usable: `boxes.transform` takes the nearest one.
     """
-    if pose.shape != (4, 4) or not np.isfinite(pose).all() or np.abs(pose[3] - [0, 0, 0, 1]).max() > tolerance:
-        return False
-    turn = pose[:3, :3]
-    return bool(np.abs(turn @ turn.T - np.eye(3)).max() <= tolerance and np.linalg.det(turn) > 0)
+    return pose.shape == (4, 4) and bool(np.isfinite(pose).all()) and bool(np.linalg.det(pose[:3, :3]) > 0)
 
 
 def project(points: Floats, intrinsics: Floats) -> tuple[Floats, Floats]:

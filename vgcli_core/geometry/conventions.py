@@ -23,7 +23,7 @@ _FIX = (
 )
 _UPRIGHT_DEGREES = 15.0  # with poses: between a box's third axis and the scan's up
 _UPRIGHT_UNPOSED_DEGREES = 60.0  # without: cameras look down, so up is only roughly -y
-_CLEARLY = 0.25
+_CLEARLY, _ENOUGH = 0.25, 10  # a share of the boxes, and how many it takes to warn
 
 
 def convention_of(declared: str | None, *, prompt: str = "", where: str = "", how: str = "") -> EulerConvention:
@@ -70,7 +70,7 @@ class Uprightness:
     @property
     def suspicious(self) -> bool:
         """Tell whether the data look as if the other convention were theirs."""
-        return self.n > 0 and self.other > self.declared + _CLEARLY
+        return self.n >= _ENOUGH and self.other > self.declared + _CLEARLY
 
 
 def uprightness(boxes: Floats, convention: EulerConvention, cameras_to_world: Floats | None = None) -> Uprightness:

@@ -26,7 +26,7 @@ from vgcli_core.evaluation.benchmark import (
     Range,
     Truth,
 )
-from vgcli_core.evaluation.declared_boxes import Nine, convention_of_answer, rows_of
+from vgcli_core.evaluation.declared_boxes import Nine, askew, convention_of_answer, rows_of
 from vgcli_core.evaluation.metrics.matching import (
     CLASSES_8,
     CLASSES_20,
@@ -133,6 +133,13 @@ def corrected(items: Sequence[Item[DetectionTruth]], extras: Extras) -> Outcome:
     return _score(samples, {}, (), reference=False)
 
 
+def inspect(items: Sequence[Item[DetectionTruth]]) -> tuple[str, ...]:
+    """Return warnings where answers or truths look as if their declared Euler convention were not theirs."""
+    true = [(_rows(item.truth), item.truth.euler_convention) for item in items]
+    answered = [(as_array(read_detection(item.text).boxes), convention_of_answer(item)) for item in items]
+    return (*_askew("the truths", true), *_askew("the answers", answered))
+
+
 def perfect(truth: DetectionTruth) -> str:
     """Return the true boxes in full precision, their angles in the truth's own convention."""
     return format_detection(as_boxes(_rows(truth), _labels(truth)), decimals=None)
@@ -166,6 +173,7 @@ def _benchmark(
         ),
         perfect=perfect,
         range=score_range,
+        inspect=inspect,
         example=DetectionTruth(
             boxes=(
                 TrueBox(label="chair", bbox_3d=(0.4, 0.5, 2.1, 0.6, 0.6, 0.9, 0.1, 1.2, -3.0)),
@@ -227,6 +235,11 @@ def _scene_f1(counts: Iterable[Counts]) -> float:
     """Return F1 over all labels of one scene, the whole vocabulary; 1 where nothing was there and nothing was said."""
     tp, fp, fn = np.sum([*counts, Counts()], axis=0)
     return float(2 * tp / (2 * tp + fp + fn)) if tp + fp + fn else 1.0
+
+
+def _askew(whose: str, sets: Sequence[tuple[Floats, EulerConvention]]) -> tuple[str, ...]:
+    conventions = [convention for boxes, convention in sets for _ in boxes]
+    return askew(whose, np.concatenate([np.empty((0, 9)), *(boxes for boxes, _ in sets)]), conventions)
 
 
 def _number(samples: Sequence[_Sample], test: Callable[[Floats], NDArray[np.bool_]]) -> int:

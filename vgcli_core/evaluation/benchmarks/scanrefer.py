@@ -22,7 +22,7 @@ from vgcli_core.evaluation.benchmark import (
     Range,
     Truth,
 )
-from vgcli_core.evaluation.declared_boxes import Nine, convention_of_answer, rows_of
+from vgcli_core.evaluation.declared_boxes import Nine, askew, convention_of_answer, intrinsic, rows_of
 from vgcli_core.evaluation.metrics.grounding import Mean, accuracies, refine, tally_of
 from vgcli_core.geometry.boxes import (
     EulerConvention,
@@ -30,9 +30,9 @@ from vgcli_core.geometry.boxes import (
     as_array,
     as_boxes,
     to_extrinsic,
-    to_intrinsic,
     transform,
 )
+from vgcli_core.geometry.camera import is_usable
 from vgcli_core.geometry.overlap import iou_of_pairs, without_volume
 from vgcli_core.geometry.refusals import refused
 from vgcli_core.text.answer_format import format_grounding
@@ -69,24 +69,40 @@ class GroundingTruth(Truth):
         return self.scene
 
 
+class _Placeable(NamedTuple):
+    """Answered boxes in frames with a usable camera: their rows, the boxes [R, 9] as written, and cameras [R, 4, 4]."""
+
+    rows: list[int]
+    boxes: Floats
+    conventions: list[EulerConvention]
+    cameras: Floats
+
+
 class _Rules(NamedTuple):
-    """How text becomes a box, and boxes [1, 9] of answer and truth come to stand in the aligned scan, intrinsic."""
+    """How text becomes a box, and how boxes of answers and truths come to stand in the aligned scan, intrinsic."""
 
     read: Callable[[str, int], Reading]
-    to_scan: Callable[[Floats, EulerConvention, Floats], Floats]
-    true_box: Callable[[GroundingTruth], Floats]
+    to_scan: Callable[[_Placeable], Floats]
+    true_boxes: Callable[[Sequence[GroundingTruth]], Floats]
     reference: bool
 
 
 def published(items: Sequence[Item[GroundingTruth]], extras: Extras) -> Outcome:
     """Score as the paper's numbers were: strict reading, refused pairs as misses, angles as `_to_scan_as_published`."""
-    rules = _Rules(read_grounding_as_reference, _to_scan_as_published, _true_box_as_it_stands, reference=True)
+    rules = _Rules(read_grounding_as_reference, _to_scan_as_published, _true_boxes_as_they_stand, reference=True)
     return _score(items, extras, rules)
 
 
 def corrected(items: Sequence[Item[GroundingTruth]], extras: Extras) -> Outcome:
     """Score with the tolerant reading, exact overlaps, and declared Euler conventions throughout."""
-    return _score(items, extras, _Rules(read_grounding, _to_scan, _true_box, reference=False))
+    return _score(items, extras, _Rules(read_grounding, _to_scan, _true_boxes, reference=False))
+
+
+def inspect(items: Sequence[Item[GroundingTruth]]) -> tuple[str, ...]:
+    """Return a warning where the answers look as if their declared Euler convention were not theirs."""
+    readings = [read_grounding(item.text, len(item.truth.camera_to_world)) for item in items]
+    found = _placeable(items, readings)
+    return askew("the answers", found.boxes, found.conventions, found.cameras)
 
 
 def perfect(truth: GroundingTruth) -> str:
@@ -95,7 +111,7 @@ def perfect(truth: GroundingTruth) -> str:
         camera_to_world = _camera(truth, frame)
         if camera_to_world is not None:
             world_to_camera = np.linalg.inv(camera_to_world).astype(np.float64)
-            seen = transform(_true_box(truth), world_to_camera)
+            seen = transform(_true_boxes([truth]), world_to_camera)
             rows = seen if truth.euler_convention == "ZXY" else to_extrinsic(seen)
             return format_grounding(frame, as_boxes(rows, [""])[0], decimals=None)
     return ""
@@ -128,6 +144,7 @@ BENCHMARK = Benchmark(
     ),
     perfect=perfect,
     range=score_range,
+    inspect=inspect,
     example=GroundingTruth(
         bbox_3d=(1.2, 2.4, 0.5, 0.6, 0.6, 0.9, 0.0, 0.0, 0.0),
         euler_convention="ZXY",
@@ -151,8 +168,11 @@ BENCHMARK = Benchmark(
 
 def _score(items: Sequence[Item[GroundingTruth]], extras: Extras, rules: _Rules) -> Outcome:
     readings = [rules.read(item.text, len(item.truth.camera_to_world)) for item in items]
-    predicted, lost = _in_scan(items, readings, rules)
-    true = np.vstack([np.empty((0, 9)), *(rules.true_box(item.truth) for item in items)])
+    found = _placeable(items, readings)
+    predicted = np.full((len(items), 9), np.nan)  # NaN overlaps nothing
+    predicted[found.rows] = rules.to_scan(found)
+    lost = sum(reading.status == "ok" for reading in readings) - len(found.rows)
+    true = rules.true_boxes([item.truth for item in items])
     overlaps = iou_of_pairs(predicted, true, reference=rules.reference)
     placed = np.isfinite(predicted).all(axis=1)
     counts = {
@@ -174,38 +194,37 @@ def _score(items: Sequence[Item[GroundingTruth]], extras: Extras, rules: _Rules)
     return Outcome(tally_of(means), overlaps, tuple(_why_unread(reading) for reading in readings), counts, notes)
 
 
-def _in_scan(items: Sequence[Item[GroundingTruth]], readings: Sequence[Reading], rules: _Rules) -> tuple[Floats, int]:
-    """Return answered boxes [N, 9] in the aligned scan, and how many name a frame whose camera cannot place them."""
-    placed = np.full((len(items), 9), np.nan)  # NaN overlaps nothing
-    lost = 0
-    for row, (item, reading) in enumerate(zip(items, readings, strict=True)):
-        convention = convention_of_answer(item)
-        camera_to_world = _camera(item.truth, reading.frame)
-        if camera_to_world is not None:
-            placed[row] = rules.to_scan(as_array(reading.boxes), convention, camera_to_world)
-        elif reading.status == "ok":
-            lost += 1
-    return placed, lost
+def _placeable(items: Sequence[Item[GroundingTruth]], readings: Sequence[Reading]) -> _Placeable:
+    cameras = [_camera(item.truth, reading.frame) for item, reading in zip(items, readings, strict=True)]
+    rows = [row for row, camera in enumerate(cameras) if camera is not None]
+    return _Placeable(
+        rows,
+        as_array([readings[row].boxes[0] for row in rows]),
+        [convention_of_answer(items[row]) for row in rows],
+        np.array([cameras[row] for row in rows], dtype=np.float64).reshape(-1, 4, 4),
+    )
 
 
-def _to_scan(box: Floats, convention: EulerConvention, camera_to_world: Floats) -> Floats:
+def _to_scan(found: _Placeable) -> Floats:
     # Absurd coordinates may overflow; what is not finite then overlaps nothing.
     with np.errstate(over="ignore", invalid="ignore"):
-        return transform(to_intrinsic(box, convention), camera_to_world)
+        return transform(intrinsic(found.boxes, found.conventions), found.cameras)
 
 
-def _to_scan_as_published(box: Floats, convention: EulerConvention, camera_to_world: Floats) -> Floats:
+def _to_scan_as_published(found: _Placeable) -> Floats:
     """Extrinsic angles are moved and written as extrinsic ones again; the overlap then takes these for intrinsic."""
-    moved = _to_scan(box, convention, camera_to_world)
-    return moved if convention == "ZXY" else to_extrinsic(moved)
+    moved = _to_scan(found)
+    old = np.array([convention == "zxy" for convention in found.conventions], dtype=np.bool_)
+    moved[old] = to_extrinsic(moved[old])
+    return moved
 
 
-def _true_box(truth: GroundingTruth) -> Floats:
-    return to_intrinsic(_true_box_as_it_stands(truth), truth.euler_convention)
+def _true_boxes(truths: Sequence[GroundingTruth]) -> Floats:
+    return intrinsic(_true_boxes_as_they_stand(truths), [truth.euler_convention for truth in truths])
 
 
-def _true_box_as_it_stands(truth: GroundingTruth) -> Floats:
-    return rows_of([truth.bbox_3d])
+def _true_boxes_as_they_stand(truths: Sequence[GroundingTruth]) -> Floats:
+    return rows_of([truth.bbox_3d for truth in truths])
 
 
 def _camera(truth: GroundingTruth, frame: int | None) -> Floats | None:
@@ -214,7 +233,7 @@ def _camera(truth: GroundingTruth, frame: int | None) -> Floats | None:
     if rows is None:
         return None
     matrix = np.array(rows, dtype=np.float64)
-    return matrix if np.isfinite(matrix).all() and np.linalg.det(matrix[:3, :3]) > 0 else None
+    return matrix if is_usable(matrix) else None
 
 
 def _refined(
