@@ -46,8 +46,8 @@ def askew(
         if found.suspicious:
             other = next(convention for convention in CONVENTIONS if convention != declared)
             warnings.append(
-                f"{whose} declare {declared!r} but look like {other!r}: of {found.n:,} boxes, {found.declared:.0%} stand "
-                f"upright as declared and {found.other:.0%} as {other!r}; check euler_convention"
+                f"{whose} declare {declared!r} but look like {other!r}: of {found.n:,} boxes, {found.declared:.0%} "
+                f"stand upright as declared and {found.other:.0%} as {other!r}; check euler_convention"
             )
     return tuple(warnings)
 
