@@ -127,3 +127,14 @@ def test_bad_input_says_what_to_do_and_exits_with_2(words, says, repository, tmp
     assert done.returncode == 2, done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_every_field_of_the_report_is_documented_in_readme(repository, tmp_path):
+    done = vgllm("eval", "vsi_bench", "--predictions", repository / AFTER, "--json", folder=tmp_path)
+    report = json.loads(done.stdout)
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    section = text[text.index("What `report.json` holds") : text.index("Overlaps of boxes are exact")]
+    rules = report["protocols"]["published"]
+    parts = (report, rules, rules["scores"][0], report["published"][0], report["range"], report["predictions"])
+    fields = {name for part in parts for name in part}
+    assert sorted(name for name in fields if f"`{name}" not in section) == []

@@ -102,7 +102,7 @@ def test_a_file_name_that_is_not_utf8_is_asked_and_written(kitchen, tmp_path, mo
 
 def test_every_field_of_the_json_is_documented_in_readme(written, repository):
     shown = json.loads(written[0].stdout)
-    text = (repository / "README.md").read_text(encoding="utf-8").split("## JSON")[1].split("## Checkpoints")[0]
+    text = (repository / "README.md").read_text(encoding="utf-8").split("## JSON")[1].split("## Score answers")[0]
     fields = {*shown, *shown["frames"][0], *shown["answers"][0], *shown["model"]}
     assert sorted(name for name in fields if f"`{name}" not in text) == []
 
