@@ -15,6 +15,8 @@ import pytest
             ["--frames", "2", "--embed", "32", "--depth", "3", "--heads", "2", "--repeat", "1"],
             "ours / straightforward: time",
         ),
+        ("bench_overlap.py", ["--rounds", "1"], "of the recorded rate"),
+        ("bench_captions.py", ["--rounds", "1"], "recorded / ours"),
         ("bench_questions.py", ["--num-frames", "2", "--width", "140", "--max-new-tokens", "3"], "0 of 10"),
     ],
 )
