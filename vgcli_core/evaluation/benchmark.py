@@ -25,7 +25,8 @@ MeteorAligner = Callable[[Sequence[str], Sequence[Sequence[str]]], Floats]
 class Truth(BaseModel, ABC):
     """What one sample is scored against. Closed: an unknown key is an error, so a misspelt one cannot hide."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Some owners write ids and answers as numbers, others as text.
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     @abstractmethod
     def group(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from pydantic import FiniteFloat
 
 from vgcli_core.errors import ConventionError
 from vgcli_core.evaluation.benchmark import Item
@@ -11,7 +12,8 @@ from vgcli_core.geometry.boxes import EulerConvention, Floats, to_intrinsic
 from vgcli_core.geometry.conventions import CONVENTIONS, uprightness
 
 # x, y, z, dx, dy, dz, a, b, c: metres and radians, as in `geometry.boxes`.
-Nine = tuple[float, float, float, float, float, float, float, float, float]
+_F = FiniteFloat
+Nine = tuple[_F, _F, _F, _F, _F, _F, _F, _F, _F]
 
 
 def rows_of(boxes: list[Nine]) -> Floats:

@@ -160,7 +160,9 @@ def _item(
 def _wrong_truth(error: ValidationError, benchmark: Benchmark[T], where: str) -> PredictionsError:
     problem = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in ("truth", *problem["loc"]))
-    what = f"{place}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
+    # pydantic speaks of its own types; a file holds lists.
+    said = problem["msg"].removeprefix("Value error, ").replace(" after validation", "")
+    what = f"{place}: {said[:1].lower()}{said[1:]}".replace("tuple", "list")
     known = list(benchmark.truth.model_fields)
     hint = f"known keys: {', '.join(known)}; "
     if problem["type"] == "extra_forbidden" and problem["loc"]:
@@ -194,6 +196,10 @@ def _entries(raw: bytes, path: Path, keys: tuple[str, ...], benchmark: str | Non
             found.get("truth"),
             found.get("euler_convention"),
         )
+        if not isinstance(entry.benchmark, str | None):
+            raise PredictionsError(
+                f"'benchmark' is no text but {entry.benchmark!r:.60}", where=where, fix="name one, or leave it out"
+            )
         if benchmark is not None and entry.benchmark not in (None, benchmark):
             raise PredictionsError(
                 f"the line is of benchmark {entry.benchmark!r}, not {benchmark!r}",

@@ -84,6 +84,9 @@ def uprightness(boxes: Floats, convention: EulerConvention, cameras_to_world: Fl
 
     Source: golden/metrics, section 2: the third column of a box's rotation is near up for nearly all boxes.
     """
+    finite = np.isfinite(boxes).all(axis=1)
+    boxes = boxes[finite]
+    cameras_to_world = None if cameras_to_world is None else cameras_to_world[finite]
     other: EulerConvention = "zxy" if convention == "ZXY" else "ZXY"
     ways = [rotations(to_intrinsic(boxes, way)[:, 6:]) for way in (convention, other)]
     differ = np.abs(ways[0] - ways[1]).max(axis=(1, 2), initial=0) > 1e-3

@@ -7,7 +7,7 @@ import pytest
 
 from vgcli_core.errors import ConventionError, PredictionsError
 from vgcli_core.evaluation.benchmark import Item
-from vgcli_core.evaluation.benchmarks import scan2cap, scannet_det
+from vgcli_core.evaluation.benchmarks import nextqa, scan2cap, scannet_det
 from vgcli_core.evaluation.predictions import benchmark_of, line, read_predictions
 
 CAPTIONS, BOXES = scan2cap.BENCHMARK, scannet_det.BENCHMARK
@@ -81,6 +81,10 @@ def test_an_unanswered_sample_needs_no_convention(tmp_path):
         ([caption(truth={**TRUTH, "scenes": 1})], "truth.scenes", "line 1", "did you mean 'scene'?"),
         ([caption(truth={**TRUTH, "iou": "high"})], "truth.iou", "line 1", "--example"),
         ([caption(truth=3)], "truth", "line 1", "--example"),
+        ([caption(truth={**TRUTH, "references": []})], "at least 1 item", "line 1", "--example"),
+        ([caption(truth={**TRUTH, "references": 3})], "valid list", "line 1", "--example"),
+        ([caption(benchmark=["scan2cap"])], "'benchmark' is no text", "line 1", ""),
+        ([caption(id=True)], "'id' is no text", "line 1", ""),
         ([""], "no prediction", "p.jsonl", "one JSON object per line"),
     ],
 )
@@ -133,3 +137,18 @@ def test_a_line_and_a_command_that_contradict_each_other_are_refused(tmp_path):
 def test_the_first_line_must_name_the_benchmark_for_a_comparison(tmp_path):
     with pytest.raises(PredictionsError, match="names no benchmark"):
         benchmark_of(write(tmp_path / "p.jsonl", {"id": "a", "text": ""}))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+def test_true_boxes_must_be_finite(tmp_path, number):
+    box = f'{{"label": "chair", "bbox_3d": [0, 0, 2, 1, 1, 1, 0, 0, {number}]}}'
+    truth = f'{{"boxes": [{box}], "euler_convention": "ZXY", "scene": "s"}}'
+    path = write(tmp_path / "p.jsonl", f'{{"id": "a", "text": "", "euler_convention": "ZXY", "truth": {truth}}}')
+    with pytest.raises(PredictionsError, match="finite"):
+        read_predictions(path, BOXES)
+
+
+def test_owners_that_write_ids_as_numbers_are_understood(tmp_path):
+    truth = {"video": 4010069381, "type": "CW", "answer": 1, **{f"a{i}": "x" for i in range(5)}}
+    path = write(tmp_path / "p.jsonl", {"id": "a", "text": "B", "truth": truth})
+    assert read_predictions(path, nextqa.BENCHMARK).items[0].truth.video == "4010069381"

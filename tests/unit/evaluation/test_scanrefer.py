@@ -109,8 +109,8 @@ def test_unique_and_multiple_are_scored_apart_where_they_are_known():
 
 def test_the_frame_ceiling_is_the_share_of_known_objects_in_view():
     items = [
-        Item(str(number), "", truth(visible_frames=frames), "ZXY")
-        for number, frames in enumerate([(0,), (0, 3), (), None])
+        Item(str(number), "", truth(cameras=(IDENTITY, IDENTITY), visible_frames=frames), "ZXY")
+        for number, frames in enumerate([(0,), (0, 1), (), None])
     ]
     assert score(items)[0]["frame ceiling", ""] == pytest.approx(2 / 3)
     assert ("frame ceiling", "") not in score(items[3:])[0]
@@ -214,3 +214,8 @@ def test_absurd_coordinates_overlap_nothing_and_raise_nothing():
         for protocol in BENCHMARK.protocols:
             item = Item("0", answer((value,) * 9), truth(cameras=(TURNED,)), "zxy")
             assert score([item], protocol)[1].values[0] == 0
+
+
+def test_a_visible_frame_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="none of the 1 frames"):
+        truth(visible_frames=(1,))

@@ -33,7 +33,7 @@ class NextQaTruth(Truth):
 
     video: str
     type: Literal["CW", "CH", "TN", "TC", "TP", "DB", "DC", "DL", "DO"]
-    answer: int = Field(ge=0, le=4)
+    answer: int = Field(ge=0, le=4, strict=True)
     a0: str
     a1: str
     a2: str

@@ -7,9 +7,10 @@ Source: golden/metrics/README.md, section 2; refinement as in arXiv 2505.24625v3
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from vgcli_core.evaluation.benchmark import (
     CORRECTED,
@@ -63,6 +64,13 @@ class GroundingTruth(Truth):
     scene: str
     kind: Literal["unique", "multiple"] | None = None
     visible_frames: tuple[int, ...] | None = None
+
+    @model_validator(mode="after")
+    def _visible_frames_exist(self) -> Self:
+        for frame in self.visible_frames or ():
+            if not 0 <= frame < len(self.camera_to_world):
+                raise ValueError(f"visible frame {frame} is none of the {len(self.camera_to_world)} frames")
+        return self
 
     def group(self) -> str:
         """Return the scene."""
