@@ -38,17 +38,17 @@ def as_json(found: "Result") -> None:
 
 def report(found: "Report") -> None:
     """Show the scores of a benchmark on stdout, for people."""
-    _print(_console(), scores.report(found))
+    _print(_wide(), scores.report(found))
 
 
 def comparison(found: "Comparison") -> None:
     """Show the difference of two sets of answers on stdout, for people."""
-    _print(_console(), scores.comparison(found))
+    _print(_wide(), scores.comparison(found))
 
 
 def listing(benchmarks: "Sequence[AnyBenchmark]") -> None:
     """Show the benchmarks on stdout."""
-    _print(_console(), scores.listing(benchmarks))
+    _print(_wide(), scores.listing(benchmarks))
 
 
 def json_text(text: str) -> None:
@@ -171,6 +171,13 @@ def _console(*, stderr: bool = False) -> Console:
     plain = bool(os.environ.get("NO_COLOR"))
     colors: Literal["auto"] | None = None if plain else "auto"
     return _Console(stderr=stderr, color_system=colors, markup=False, highlight=False, emoji=False)
+
+
+def _wide() -> Console:
+    """Return a console of at least 80 columns: on a narrower terminal rows break, and no digit is dropped."""
+    console = _console()
+    console.width = max(console.width, 80)
+    return console
 
 
 class _Console(Console):

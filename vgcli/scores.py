@@ -192,13 +192,8 @@ def _table(*headings: str) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1))
     for place, heading in enumerate(headings):
         text = place == 0 or heading in ("rules", "what", "headline")
-        table.add_column(
-            heading,
-            justify="left" if text else "right",
-            overflow="fold",
-            no_wrap=not text,
-            min_width=min(9, len(heading)),
-        )
+        wraps = heading in ("what", "sample", "of")
+        table.add_column(heading, justify="left" if text else "right", overflow="fold", no_wrap=not wraps)
     return table
 
 

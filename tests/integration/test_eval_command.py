@@ -40,6 +40,12 @@ def test_stored_answers_get_a_table_and_a_report_beside_them(repository, tmp_pat
     assert (again.returncode, again.stdout) == (0, done.stdout)
 
 
+def test_a_narrow_terminal_loses_no_digit(repository, tmp_path):
+    words = ("eval", "vsi_bench", "--predictions", repository / AFTER, "--out", "run")
+    narrow, usual = (vgllm(*words, folder=tmp_path, width=width) for width in ("30", "80"))
+    assert narrow.stdout == usual.stdout
+
+
 def test_json_is_the_report_and_nothing_is_written_unless_asked(repository, tmp_path):
     done = vgllm("eval", "vsi_bench", "--predictions", repository / AFTER, "--json", folder=tmp_path)
     assert done.returncode == 0, done.stderr
