@@ -99,7 +99,10 @@ def evaluate(
     if compare is not None:
         if predictions is not None or benchmarks:
             raise UsageError("--compare takes two files and no NAME", fix="vgllm eval --compare A B")
-        show_comparison(*compare, truth=truth, euler=euler_convention, meteor=meteor, out=out, as_json=as_json)
+        files = (proposals, word_similarities)
+        show_comparison(
+            *compare, truth=truth, euler=euler_convention, files=files, meteor=meteor, out=out, as_json=as_json
+        )
         return
     benchmark = chosen(benchmarks or [])
     if example:
@@ -115,6 +118,9 @@ def evaluate(
         from vgcli_core.evaluation.predictions import read_predictions
         from vgcli_core.evaluation.report import score
 
+        wanted = predictions.exists() and not predictions.is_dir() and (out is not None or not as_json)
+        target = report_file(out, predictions, benchmark.name) if wanted else None
+
         found = read_predictions(predictions, benchmark, truth=truth, euler_convention=euler_convention)
         progress("scoring")
         with gathered_extras(benchmark, proposals, word_similarities, meteor=meteor) as extras:
@@ -123,8 +129,7 @@ def evaluate(
         display.json_text(report.to_json())
     else:
         display.report(report)
-    if out is not None or not as_json:
-        target = report_file(out, predictions, benchmark.name)
+    if target is not None:
         write_text(target, report.to_json())
         display.written([target])
 
@@ -150,7 +155,15 @@ def example_lines(benchmark: "AnyBenchmark") -> list[str]:
 
 
 def show_comparison(
-    first: Path, second: Path, *, truth: Path | None, euler: Euler | None, meteor: bool, out: Path | None, as_json: bool
+    first: Path,
+    second: Path,
+    *,
+    truth: Path | None,
+    euler: Euler | None,
+    files: tuple[Path | None, Path | None],
+    meteor: bool,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
     """Compare two files (or folders that hold predictions.jsonl) and show or write the difference."""
     from vgcli_core.evaluation.benchmarks import BENCHMARKS
@@ -158,12 +171,13 @@ def show_comparison(
     from vgcli_core.evaluation.predictions import benchmark_of, read_predictions
 
     with display.progress("reading answers") as progress:
-        files = [path / "predictions.jsonl" if path.is_dir() else path for path in (first, second)]
-        benchmark = lookup("benchmark", BENCHMARKS, benchmark_of(files[0]), where=str(files[0]))
-        one, other = (read_predictions(path, benchmark, truth=truth, euler_convention=euler) for path in files)
+        runs = [path / "predictions.jsonl" if path.is_dir() else path for path in (first, second)]
+        benchmark = lookup("benchmark", BENCHMARKS, benchmark_of(runs[0]), where=str(runs[0]))
+        one, other = (read_predictions(path, benchmark, truth=truth, euler_convention=euler) for path in runs)
+        notes = [f"{place}: {note}" for place, run in (("first", one), ("second", other)) for note in run.notes]
         progress("comparing")
-        with gathered_extras(benchmark, None, None, meteor=meteor) as extras:
-            found = compare(benchmark, one.items, other.items, extras)
+        with gathered_extras(benchmark, *files, meteor=meteor) as extras:
+            found = compare(benchmark, one.items, other.items, extras, notes=notes)
     if as_json:
         display.json_text(found.to_json())
     else:
@@ -203,22 +217,24 @@ def gathered_extras(
 
 
 def report_file(out: Path | None, predictions: Path, benchmark: str) -> Path:
-    """Return where the report goes; a report of something else is never replaced by default."""
-    if out is not None:
-        return out / "report.json"
-    target = predictions.parent / "report.json"
-    if target.exists():
+    """Return where the report goes: DIR/report.json, or beside the answers; never over the report of other answers.
+
+    Raises:
+        OutputError: something else is there, or the answers come from a pipe and have no folder.
+    """
+    if out is None and not predictions.is_file():
+        raise OutputError("no folder to put report.json into", where=str(predictions), fix="choose a folder with --out")
+    beside = "report.json" if predictions.stem == "predictions" else f"{predictions.stem}.report.json"
+    target = predictions.parent / beside if out is None else out / "report.json"
+    if target.is_file():
         try:
             before = json.loads(target.read_text(encoding="utf-8"))
             same = before["benchmark"] == benchmark and before["predictions"]["name"] == predictions.name
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             same = False
         if not same:
-            raise OutputError(
-                "report.json there is not the report of these answers",
-                where=str(target),
-                fix="choose a folder with --out",
-            )
+            what = f"{target.name} is already there, and is not the report of {predictions.name}"
+            raise OutputError(what, where=str(target), fix="choose another folder with --out, or move that file away")
     return target
 
 

@@ -55,6 +55,8 @@ def comparison(found: "Comparison") -> Iterator[RenderableType]:
     if len(shown) < len(found.gains):
         yield Text(f"{len(found.gains) - len(shown)} more scores with --json", style="dim")
     yield Text(f"better {found.better:,}, worse {found.worse:,}, equal {found.equal:,} samples")
+    for note in found.notes:
+        yield Text(f"note: {one_line(note)}")
     if found.changes:
         changes = _table("sample", "first", "second")
         for change in found.changes[:_MOST_CHANGES]:
@@ -70,7 +72,7 @@ def listing(benchmarks: Sequence["AnyBenchmark"]) -> Iterator[RenderableType]:
     for one in benchmarks:
         known = next((number for number in one.published if number.metric == one.headline[0] and not number.of), None)
         models = known.values if known else {}
-        table.add_row(one.name, one.title, one.headline[0], *(_percent(models.get(model)) for model in ("4B", "8B")))
+        table.add_row(one.name, one.title, one.headline[0], *(_percent(models.get(model), 1) for model in ("4B", "8B")))
     yield table
     yield Text(
         "4B and 8B: percent, arXiv 2505.24625v3. vgllm eval NAME --example prints lines to start from.", style="dim"
@@ -118,6 +120,9 @@ def _remarks(found: "Report") -> Iterator[RenderableType]:
     for rules in found.rules[1:]:
         if rules.differs:
             grid.add_row("rules", Text(f"{rules.name}: {one_line(rules.differs)}"))
+    sources = list(dict.fromkeys(number.source for number in found.published))
+    if sources:
+        grid.add_row("paper", Text("; ".join(sources)))
     grid.add_row("range", Text(_range(found)))
     for rules in found.rules:
         for name, count in rules.counts.items():

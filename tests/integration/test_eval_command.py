@@ -60,10 +60,14 @@ def test_a_report_of_something_else_is_not_replaced(repository, tmp_path):
     (tmp_path / "report.json").write_text('{"mine": 1}')
     done = vgllm("eval", "vsi_bench", "--predictions", "predictions.jsonl", folder=tmp_path)
     assert done.returncode == 2
-    assert "not the report of these answers" in done.stderr
+    assert "not the report of predictions.jsonl" in done.stderr
     assert "--out" in done.stderr
-    assert "average" in done.stdout  # the table is not lost
     assert (tmp_path / "report.json").read_text() == '{"mine": 1}'
+
+    (tmp_path / "other.jsonl").write_bytes((repository / AFTER).read_bytes())
+    for _ in range(2):  # its own report may be written again, beside the other
+        done = vgllm("eval", "vsi_bench", "--predictions", "other.jsonl", folder=tmp_path)
+        assert "written: other.report.json" in done.stderr
 
 
 def test_two_files_are_compared_sample_by_sample(repository, tmp_path):

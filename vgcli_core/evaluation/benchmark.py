@@ -128,7 +128,8 @@ class Benchmark(Generic[T]):
         published: numbers to compare with, scored by the first protocol.
         example: the truth of an invented sample, to show its form.
         perfect: truth -> the text that an oracle would write.
-        range: truths -> what an oracle and a silent model score by the first protocol, for every headline metric.
+        range: truths -> what an oracle and a silent model score by the first protocol, for the headline metrics where
+            that can be worked out without scoring.
         inspect: items -> warnings on the data themselves, whatever the rules.
         sizes: how many samples the whole benchmark may have; another number is noted as a subset. Empty: unknown.
         differs: protocol -> one sentence on how its rules differ from the published ones.

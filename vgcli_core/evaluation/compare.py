@@ -56,6 +56,7 @@ class Comparison:
         only_first, only_second: how many samples only one of them has; they are left out.
         better, worse, equal: how many shared samples the second scores higher, lower and the same on.
         changes: all samples that differ, the largest change first.
+        notes: remarks on either file, and those of the scores, marked "first" or "second".
     """
 
     benchmark: str
@@ -70,6 +71,7 @@ class Comparison:
     worse: int
     equal: int
     changes: tuple[Change, ...]
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the comparison as JSON, schema `SCHEMA`."""
@@ -78,7 +80,11 @@ class Comparison:
 
 
 def compare(
-    benchmark: Benchmark[T], first: Sequence[Item[T]], second: Sequence[Item[T]], extras: Extras | None = None
+    benchmark: Benchmark[T],
+    first: Sequence[Item[T]],
+    second: Sequence[Item[T]],
+    extras: Extras | None = None,
+    notes: Sequence[str] = (),
 ) -> Comparison:
     """Compare two sets of answers by the published rules.
 
@@ -115,6 +121,10 @@ def compare(
             Change(key, float(one.values[i]), float(other.values[i]), ones[key].text, others[key].text)
             for i in changed
             for key in (shared[i],)
+        ),
+        notes=(
+            *notes,
+            *(f"{place}: {note}" for place, run in (("first", one), ("second", other)) for note in run.notes),
         ),
     )
 

@@ -10,6 +10,7 @@ from vgcli_core.errors import ConventionError
 from vgcli_core.evaluation.benchmark import Item
 from vgcli_core.geometry.boxes import EulerConvention, Floats, to_intrinsic
 from vgcli_core.geometry.conventions import CONVENTIONS, uprightness
+from vgcli_core.text.answers import Reading
 
 # x, y, z, dx, dy, dz, a, b, c: metres and radians, as in `geometry.boxes`.
 _F = FiniteFloat
@@ -52,6 +53,26 @@ def askew(
                 f"stand upright as declared and {found.other:.0%} as {other!r}; check euler_convention"
             )
     return tuple(warnings)
+
+
+def why_unread(reading: Reading) -> str:
+    """Return why an answer gave no box, "" if it gave one: what was wrong with it, or what the reader noticed."""
+    if reading.status == "ok":
+        return ""
+    return reading.reason or next((note for note in reading.notes if "edge" not in note), "no box in the text")
+
+
+def remarks(readings: Sequence[Reading]) -> dict[str, int]:
+    """Count what readers noticed in answers, by name."""
+    forms = {
+        "ends inside an object": "answers cut off inside an object",
+        "nested too deeply": "answers with objects over the limits of depth and length",
+        '"box_3d"': 'answers with a box under "box_3d", which is not used',
+        "not positive": "answers with sizes that are not positive",
+    }
+    return {
+        name: sum(any(form in note for note in reading.notes) for reading in readings) for form, name in forms.items()
+    }
 
 
 def convention_of_answer(item: Item[Any]) -> EulerConvention:

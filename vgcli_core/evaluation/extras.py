@@ -25,8 +25,8 @@ def read_proposals(path: Path) -> dict[str, Floats]:
             array = np.asarray(rows, dtype=np.float64)
         except (TypeError, ValueError, OverflowError):
             array = np.empty(1)
-        if array.size and (array.ndim != 2 or array.shape[1] != 6):
-            what = f"the boxes of {scan!r} are no rows of six numbers"
+        if array.size and (not np.isfinite(array).all() or array.ndim != 2 or array.shape[1] != 6):
+            what = f"the boxes of {scan!r:.60} are no rows of six finite numbers"
             raise PredictionsError(what, where=str(path), fix=f"give {_PROPOSALS}")
         boxes[scan] = array.reshape(-1, 6)
     return boxes
@@ -40,16 +40,25 @@ def read_similarities(path: Path) -> WordSimilarity:
     """
     found = _json(path, _SIMILARITIES)
     pairs: dict[tuple[str, str], float] = {}
-    try:
-        for first, second, value in found:
-            pairs[str(first), str(second)] = float(value)
-    except (TypeError, ValueError):
-        raise PredictionsError("not a list of pairs", where=str(path), fix=f"give {_SIMILARITIES}") from None
+    rows: list[Any] = found if isinstance(found, list) else [found]
+    for row in rows:
+        if not _is_pair(row):
+            what = f"not a pair of words and a number from 0 to 1: {row!r:.60}"
+            raise PredictionsError(what, where=str(path), fix=f"give {_SIMILARITIES}")
+        pairs[row[0], row[1]] = float(row[2])
 
     def similarity(first: str, second: str) -> float:
         return 1.0 if first == second else pairs.get((first, second), pairs.get((second, first), 0.0))
 
     return similarity
+
+
+def _is_pair(row: Any) -> bool:
+    if not isinstance(row, list) or len(row) != 3:
+        return False
+    first, second, value = row
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(first, str) and isinstance(second, str) and number and 0 <= value <= 1
 
 
 def _json(path: Path, form: str) -> Any:

@@ -70,6 +70,10 @@ def read_predictions(
     missing, surplus = 0, 0
     if truth is not None:
         known = {entry.id: entry for entry in _entries(_bytes(truth), truth, _TRUTH_KEYS, benchmark.name)}
+        if not known:
+            raise PredictionsError(
+                "there is no truth in it", where=str(truth), fix='lines of {"id": ..., "truth": ...}'
+            )
         surplus = len(lines.keys() - known.keys())
         missing = len(known.keys() - lines.keys())
         if surplus == len(lines):
@@ -151,7 +155,7 @@ def _item(
                 where=entry.where,
                 fix="leave out --euler-convention",
             )
-        convention = convention_of(declared or stated, where=entry.where, how=_STATE)
+        convention = convention_of(stated if declared is None else declared, where=entry.where, how=_STATE)
     elif benchmark.boxes_in_text:
         convention = "ZXY"  # an empty answer has no angles
     return Item(key, entry.text if entry is not None else "", checked, convention)
@@ -218,7 +222,10 @@ def _entries(raw: bytes, path: Path, keys: tuple[str, ...], benchmark: str | Non
 
 def _object(row: bytes, where: str, *, last: bool) -> dict[str, Any]:
     try:
-        found = json.loads(row)
+        found = json.loads(row, object_pairs_hook=_without_repeats)
+    except _RepeatedKey as error:
+        what = f"the key {str(error)!r:.60} stands twice in one object"
+        raise PredictionsError(what, where=where, fix="keep one of them") from None
     except (ValueError, RecursionError) as error:
         fix = "each line must be one JSON object, in UTF-8"
         if last:
@@ -232,9 +239,21 @@ def _object(row: bytes, where: str, *, last: bool) -> dict[str, Any]:
     return found
 
 
+class _RepeatedKey(Exception):
+    """JSON lets the last of two equal keys win; here that would hide half of a line."""
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _RepeatedKey(next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number])))
+    return found
+
+
 def _string(found: dict[str, Any], key: str, where: str) -> str:
     value = found.get(key)
-    if key == "id" and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18
+    if key == "id" and (whole or (isinstance(value, float) and math.isfinite(value))):
         return str(value)  # VSI-Bench numbers its questions
     if not isinstance(value, str):
         what = f"{key!r} is missing" if key not in found else f"{key!r} is no text but {value!r:.60}"

@@ -23,7 +23,7 @@ class Scored:
 
     Attributes:
         metric: its name; `of`: the class or question type, "" for the whole benchmark.
-        value: None where it is undefined, for example the F1 of a class that never occurs under corrected rules.
+        value: None where it is undefined, for example a mean over no samples.
         ci95: the ends of the bootstrap interval, or None where there are fewer than two groups.
         n: samples behind it.
     """

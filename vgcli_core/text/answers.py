@@ -32,6 +32,8 @@ _NUMBER = re.compile(
     rf"|(?<![\w-])({'|'.join(_WORDS)})(?![\w-])",
     re.IGNORECASE,
 )
+# "two hundred" and "twenty five" are left unread: half of them would be a wrong number.
+_COMPOSED = re.compile(rf"[\s-]++(?:and\s++)?(?:{'|'.join(_WORDS)}|hundred|thousand|million)\b", re.IGNORECASE)
 _LONGEST_NUMBER = 300  # more digits than a float holds
 
 # A small letter needs a sign that it is not a word: "the answer is a chair" names no option.
@@ -139,6 +141,8 @@ def read_choice(text: str, letters: Sequence[str]) -> str | None:
 def read_number(text: str) -> float | None:
     """Return the first number in `text`, in digits ("1,000", "-2.5") or as a word up to twenty, or None."""
     for match in _NUMBER.finditer(text):
+        if match[2] and _COMPOSED.match(text, match.end()):
+            return None
         if match[2]:
             return float(_WORDS.index(match[2].lower()))
         if len(match[1]) <= _LONGEST_NUMBER:

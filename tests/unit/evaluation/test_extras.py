@@ -37,7 +37,20 @@ def test_what_holds_no_proposals_is_refused(text, tmp_path):
     assert "scannet/scene0011_00" in refusal.value.fix
 
 
-@pytest.mark.parametrize("text", ["", "{}x", "3", '[["a", "b"]]', '[["a", "b", "c"]]'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}x",
+        "3",
+        '[["a", "b"]]',
+        '[["a", "b", "c"]]',
+        '[["a", "b", 5.0]]',
+        '[["a", "b", NaN]]',
+        '{"ab1": 0}',
+        "[3]",
+    ],
+)
 def test_what_holds_no_similarities_is_refused(text, tmp_path):
     path = tmp_path / "similar.json"
     path.write_text(text)

@@ -187,3 +187,15 @@ def test_long_answers_are_read_without_trouble(text):
     read_number(text)
     read_choice(text, "ABCD")
     read_caption(text)
+
+
+@pytest.mark.parametrize("text", ["two hundred", "one hundred and fifty", "twenty five", "About one thousand"])
+def test_composed_number_words_are_left_unread_and_not_read_as_their_first_half(text):
+    assert read_number(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("one chair and two tables", 1), ("two, three", 2), ("ten or twenty", 10)]
+)
+def test_a_number_word_that_another_does_not_complete_is_read(text, number):
+    assert read_number(text) == number

@@ -99,6 +99,7 @@ BENCHMARK = Benchmark(
     example=BlinkTruth(idx="val_Relative_Depth_1", sub_task="Relative_Depth", answer="(A)"),
     perfect=perfect,
     range=score_range,
+    sizes=(1901,),
     differs={
         LMMS_EVAL: "the option that the text states counts (a bare letter, 'answer is A', '(A)'); that version also "
         "asks with another prompt and weighs questions, not tasks",

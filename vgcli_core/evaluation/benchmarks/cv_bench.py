@@ -96,6 +96,7 @@ BENCHMARK = Benchmark(
     example=CvBenchTruth(answer="(B)", task="Depth", source="Omni3D", source_filename="000123.jpg"),
     perfect=perfect,
     range=score_range,
+    sizes=(2638,),
     differs={
         LMMS_EVAL: "the letter that the text starts with counts, even as the start of a word; that version also asks "
         "with another prompt",

@@ -89,6 +89,7 @@ BENCHMARK = Benchmark(
     ),
     perfect=perfect,
     range=score_range,
+    sizes=(8564,),
     differs={CORRECTED: "the option that the text settles on counts, by its letter or by its words"},
 )
 

@@ -26,7 +26,7 @@ from vgcli_core.evaluation.benchmark import (
     Range,
     Truth,
 )
-from vgcli_core.evaluation.declared_boxes import Nine, askew, convention_of_answer, rows_of
+from vgcli_core.evaluation.declared_boxes import Nine, askew, convention_of_answer, remarks, rows_of, why_unread
 from vgcli_core.evaluation.metrics.matching import (
     CLASSES_8,
     CLASSES_20,
@@ -166,7 +166,7 @@ def _benchmark(
         title=f"3D video detection, ScanNet, {frames} frames",
         truth=DetectionTruth,
         protocols={PUBLISHED: published, CORRECTED: corrected},
-        headline=HEADLINE,
+        headline=("f1", "precision", "recall"),
         published=tuple(
             Published(metric, {model: row[place] / 100 for model, row in numbers.items()}, tables, of)
             for place, (metric, of) in enumerate(rows)
@@ -211,13 +211,12 @@ def _score(samples: Sequence[_Sample], counts: dict[str, int], notes: tuple[str,
     return Outcome(
         Tally(tuple(metrics), sums.reshape(len(samples), 3 * len(CLASSES)), _combine),
         np.array([_scene_f1(scene.values()) for scene in found]),
-        tuple(
-            "" if sample.reading.status == "ok" else sample.reading.reason or "no box in the text" for sample in samples
-        ),
+        tuple(why_unread(sample.reading) for sample in samples),
         {
             "boxes in answers": sum(len(sample.predicted) for sample in samples),
             "boxes in answers that could not be read": sum(len(sample.reading.dropped) for sample in samples),
             "boxes without volume": _number(samples, without_volume),
+            **remarks([sample.reading for sample in samples]),
             **counts,
         },
         notes,

@@ -23,7 +23,15 @@ from vgcli_core.evaluation.benchmark import (
     Range,
     Truth,
 )
-from vgcli_core.evaluation.declared_boxes import Nine, askew, convention_of_answer, intrinsic, rows_of
+from vgcli_core.evaluation.declared_boxes import (
+    Nine,
+    askew,
+    convention_of_answer,
+    intrinsic,
+    remarks,
+    rows_of,
+    why_unread,
+)
 from vgcli_core.evaluation.metrics.grounding import Mean, accuracies, refine, tally_of
 from vgcli_core.geometry.boxes import (
     EulerConvention,
@@ -186,20 +194,24 @@ def _score(items: Sequence[Item[GroundingTruth]], extras: Extras, rules: _Rules)
     counts = {
         "boxes in a frame without a usable camera": lost,
         "boxes without volume": int((placed & without_volume(predicted)).sum()),
+        **remarks(readings),
     }
     if rules.reference:
         counts["pairs refused by the published overlap"] = int((placed & (refused(predicted) | refused(true))).sum())
     means = accuracies(overlaps, [item.truth.kind for item in items])
     notes: tuple[str, ...] = ()
+    mixed = sum(item.euler_convention != item.truth.euler_convention for item in items)
+    if rules.reference and mixed:
+        notes = (f"{mixed} answers declare another Euler convention than their truth; the published rules mix them",)
     if extras.proposals is None:
-        notes = ("no refined scores: they need proposals of each scan",)
+        notes += ("no refined scores: they need proposals of each scan",)
     else:
         refined, missing = _refined(items, predicted, extras.proposals, reference=rules.reference)
         refined_overlaps = iou_of_pairs(refined, true, reference=rules.reference)
         means += accuracies(refined_overlaps, [item.truth.kind for item in items], prefix="refined ")
         counts["samples without proposals of their scan"] = missing
     means += [Mean("mean IoU", "", overlaps, np.ones(len(items), dtype=np.bool_)), *_frame_ceiling(items)]
-    return Outcome(tally_of(means), overlaps, tuple(_why_unread(reading) for reading in readings), counts, notes)
+    return Outcome(tally_of(means), overlaps, tuple(why_unread(reading) for reading in readings), counts, notes)
 
 
 def _placeable(items: Sequence[Item[GroundingTruth]], readings: Sequence[Reading]) -> _Placeable:
@@ -268,7 +280,3 @@ def _frame_ceiling(items: Sequence[Item[GroundingTruth]]) -> list[Mean]:
     known = np.array([item.truth.visible_frames is not None for item in items], dtype=np.bool_)
     visible = np.array([bool(item.truth.visible_frames) for item in items], dtype=np.float64)
     return [Mean("frame ceiling", "", visible, known)] if known.any() else []
-
-
-def _why_unread(reading: Reading) -> str:
-    return "" if reading.status == "ok" else reading.reason or "no box in the text"

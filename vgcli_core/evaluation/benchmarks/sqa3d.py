@@ -57,13 +57,17 @@ BENCHMARK = Benchmark(
     example=Sqa3dTruth(answer="brown", question_type="what", scene="scene0011_00"),
     perfect=perfect,
     range=score_range,
+    sizes=(3519,),
     differs={CORRECTED: "all articles, and blanks and marks around words, are dropped before comparing"},
 )
 
 
 def _score(items: Sequence[Item[Sqa3dTruth]], form: Callable[[str], str]) -> Outcome:
     answers = [form(first_line(item.text)) for item in items]
-    right = [bool(answer) and answer == form(item.truth.answer) for answer, item in zip(answers, items, strict=True)]
+    right = [
+        bool(answer) and answer == form(first_line(item.truth.answer))
+        for answer, item in zip(answers, items, strict=True)
+    ]
     values = np.array(right, dtype=np.float64)
     types = [item.truth.question_type for item in items]
     unparsed = tuple("" if answer.strip() else "no words" for answer in answers)

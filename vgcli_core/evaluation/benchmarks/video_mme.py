@@ -95,6 +95,7 @@ def _benchmark(name: str, title: str, small: float, large: float) -> Benchmark[V
         ),
         perfect=perfect,
         range=score_range,
+        sizes=(2700,),
         differs={
             LMMS_EVAL: "the letter in the surest of nine forms counts, not the first capital",
             CORRECTED: "the option that the text settles on counts, small letters included",

@@ -124,6 +124,7 @@ BENCHMARK = Benchmark(
     ),
     perfect=perfect,
     range=score_range,
+    sizes=(5130, 5131, 2363, 2768),
     differs={
         LMMS_EVAL: "numbers are found anywhere in the text, in digits or words",
         CORRECTED: "letters and numbers are found anywhere in the text, if it settles on one",

@@ -63,7 +63,9 @@ class Tally:
 
 def replicate(tally: Tally, groups: Sequence[str], *, replicates: int = REPLICATES, seed: int = SEED) -> Floats:
     """Return bootstrap scores [replicates, M], or [0, M] with fewer than two groups."""
-    names, members = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
+    # In sorted order, so that the draws do not depend on the order of samples.
+    names = {name: number for number, name in enumerate(sorted(set(groups)))}
+    members = np.array([names[name] for name in groups], dtype=np.intp)
     if len(names) < 2:
         return np.empty((0, len(tally.metrics)))
     by_group = np.zeros((len(names), tally.sums.shape[1]))
