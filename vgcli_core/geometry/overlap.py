@@ -105,10 +105,8 @@ def intersection(first: Floats, second: Floats) -> Floats:
     one, other = _prepare(first), _prepare(second)
     rows = max(1, _ROWS_AT_ONCE // max(1, len(second)))
     for start in range(0, len(first), rows):
-        left, right = _near(one, other, slice(start, start + rows))
-        for begin in range(0, len(left), _PAIRS_AT_ONCE):
-            i, j = left[begin : begin + _PAIRS_AT_ONCE], right[begin : begin + _PAIRS_AT_ONCE]
-            shared[i, j] = _pair_volumes(one.take(i), other.take(j))
+        i, j = _near(one, other, slice(start, start + rows))
+        shared[i, j] = _shared(one, other, i, j)
     return shared
 
 
@@ -141,9 +139,7 @@ def _iou_of_rows(first: Floats, second: Floats, i: _Ints, j: _Ints, *, reference
     shared = np.zeros(len(i))
     distance = ((one.center[i] - other.center[j]) ** 2).sum(axis=1)
     near = np.flatnonzero(distance < np.maximum(one.radius[i] + other.radius[j], 0) ** 2)
-    for start in range(0, len(near), _PAIRS_AT_ONCE):
-        rows = near[start : start + _PAIRS_AT_ONCE]
-        shared[rows] = _pair_volumes(one.take(i[rows]), other.take(j[rows]))
+    shared[near] = _shared(one, other, i[near], j[near])
     scores = _over_union(shared, one.volume[i], other.volume[j])
     if reference:
         scores[refused(first)[i] | refused(second)[j]] = 0
@@ -176,6 +172,13 @@ def _near(one: _Solids, other: _Solids, rows: slice) -> tuple[_Ints, _Ints]:
     reach = np.maximum(radii[:, None] + other.radius[None, :], 0)
     left, right = np.nonzero(distance < reach * reach)
     return left + rows.start, right
+
+
+def _shared(one: _Solids, other: _Solids, i: _Ints, j: _Ints) -> Floats:
+    """Return the volumes [P] shared by boxes i of one set and boxes j of the other, a cacheful of pairs at a time."""
+    starts = range(0, len(i), _PAIRS_AT_ONCE)
+    parts = [slice(start, start + _PAIRS_AT_ONCE) for start in starts]
+    return np.concatenate([np.empty(0), *(_pair_volumes(one.take(i[part]), other.take(j[part])) for part in parts)])
 
 
 def _pair_volumes(one: _Solids, other: _Solids) -> Floats:

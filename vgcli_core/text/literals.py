@@ -18,7 +18,7 @@ Value: TypeAlias = str | int | float | list["Value"] | dict[str, "Value"] | None
 # No honest answer comes near these limits; they bound the work and memory that a looping or hostile text can cost.
 MAX_DEPTH = 64
 MAX_LENGTH = 64 * 1024  # characters of one object
-_MAX_DIGITS = 640  # int() takes this many under every setting of Python
+MAX_DIGITS = 640  # int() takes this many under every setting of Python
 
 _NAN, _INFINITY = float("nan"), float("inf")
 _CONSTANTS: dict[str, Value] = {
@@ -129,7 +129,7 @@ def _accept(token: re.Match[str], stack: list[_Open], scan: Scan, wanted: str) -
         return False
     if kind == "string":
         _store(top, _unescape(text))
-    elif kind == "number" and len(text) <= _MAX_DIGITS:
+    elif kind == "number" and len(text) <= MAX_DIGITS:
         _store(top, int(text) if text.lstrip("+-").isdecimal() else float(text))
     elif kind == "name" and text in _CONSTANTS:
         _store(top, _CONSTANTS[text])

@@ -10,11 +10,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from vgcli_core.text.literals import MAX_DEPTH, MAX_LENGTH
+from vgcli_core.text.literals import MAX_DEPTH, MAX_DIGITS, MAX_LENGTH
 
 PyValue: TypeAlias = str | int | float | list["PyValue"] | tuple["PyValue", ...] | dict[str, "PyValue"] | None
 
-_MAX_DIGITS = 640  # int() takes this many under every setting of Python
 _CONSTANTS: dict[str, PyValue] = {"True": True, "False": False, "None": None}
 
 _TOKEN = re.compile(
@@ -75,7 +74,7 @@ def _value(token: _Token, tokens: Iterator[_Token], depth: int) -> PyValue:
         return _unescape(text[1:-1])
     if kind == "float":
         return float(text)
-    if kind == "int" and len(text) <= _MAX_DIGITS:
+    if kind == "int" and len(text) <= MAX_DIGITS:
         return int(text)
     if kind == "name" and text in _CONSTANTS:
         return _CONSTANTS[text]
