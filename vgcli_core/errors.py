@@ -59,6 +59,10 @@ class PredictionsError(VgllmError):
     """A file of predictions or truths that cannot be scored as it is."""
 
 
+class DataError(VgllmError):
+    """A raw or prepared dataset that is missing, damaged, or not in its owner's layout."""
+
+
 class FusionError(VgllmError):
     """The two encoders saw frames of different sizes, so their patches do not pair up."""
 

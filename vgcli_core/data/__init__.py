@@ -1,0 +1,1 @@
+"""Raw datasets in, frames and JSON lines out: samples that training, evaluation and people read."""

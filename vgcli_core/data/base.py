@@ -1,0 +1,223 @@
+"""What a dataset is: the files it needs, how they split into independent units of work, and how a unit becomes samples.
+
+`prepare` runs the units, in any number of processes and on any number of machines; a dataset says nothing about that.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from vgcli_core.data.sample import Sample
+from vgcli_core.errors import DataError
+
+# "reference" reproduces the published generators, draws and bugs included; "corrected" is ours.
+Mode = Literal["corrected", "reference"]
+# "cyclic" is the published choice (a random start for each sample); "fixed" the same frames for all samples of a scene.
+FrameChoice = Literal["cyclic", "fixed"]
+OptionValue = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asks `prepare` for; the same request and raw files give the same bytes.
+
+    Attributes:
+        raw: folder of the raw files, in their owners' layouts.
+        splits: splits to make, keys of `Dataset.splits`.
+        mode: see Mode.
+        choice: see FrameChoice; datasets without a choice of frames ignore it.
+        num_frames: frames of a sample; None for the dataset's own number.
+        seed: of all random draws in corrected mode; each sample has its own generator (`draws.generator`).
+        scenes: the only scenes wanted, or how many of them from the start; None for all.
+        limit: at most this many annotated items of each split, from the start, before any is dropped.
+        cameras: write cameras into every sample; None leaves it to the dataset (evaluation splits have them).
+        with_frames: store the frames; without, samples name frames that nobody copied.
+        options: what only this dataset knows, by name; all names of `Dataset.options` are there.
+    """
+
+    raw: Path
+    splits: tuple[str, ...]
+    mode: Mode = "corrected"
+    choice: FrameChoice = "cyclic"
+    num_frames: int | None = None
+    seed: int = 0
+    scenes: frozenset[str] | int | None = None
+    limit: int | None = None
+    cameras: bool | None = None
+    with_frames: bool = True
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+
+    def wanted(self, names: Sequence[str]) -> list[str]:
+        """Return those of the scenes `names` that the request asks for, in their order.
+
+        Raises:
+            DataError: a scene is asked for by name and not there.
+        """
+        if self.scenes is None:
+            return list(names)
+        if isinstance(self.scenes, int):
+            return list(names[: self.scenes])
+        return [name for name in names if name in self.scenes]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Files that a dataset needs from an owner.
+
+    Attributes:
+        what: in words: "ScanRefer descriptions, train".
+        places: glob patterns relative to the raw folder; the first one that matches anything wins, and the first one
+            is where a user is told to put the files.
+        owner: who gives the files.
+        url: where to ask for them.
+        terms: what has to be accepted, in words; "" for none.
+        size: roughly, in words.
+        optional: the dataset can do without; `what` then says what for.
+    """
+
+    what: str
+    places: tuple[str, ...]
+    owner: str
+    url: str
+    terms: str = ""
+    size: str = ""
+    optional: bool = False
+
+    def find(self, raw: Path) -> list[Path]:
+        """Return the files of the first place that has any, sorted; empty where there are none."""
+        for place in self.places:
+            found = sorted(raw.glob(place)) if any(sign in place for sign in "*?[") else [raw / place]
+            existing = [path for path in found if path.exists()]
+            if existing:
+                return existing
+        return []
+
+    def require(self, raw: Path) -> Path:
+        """Return the first file. Raises DataError that says what to get from whom, and where to put it."""
+        found = self.find(raw)
+        if not found:
+            terms = f" ({self.terms})" if self.terms else ""
+            raise DataError(
+                f"{self.what}: not found",
+                where=str(raw / self.places[0]),
+                fix=f"get it from {self.owner}, {self.url}{terms}, and put it there",
+            )
+        return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """An independent piece of work: usually one scene of one split.
+
+    Attributes:
+        key: unique within the split, and the same in every run; any text (it is made safe where it names a file).
+        split: the split that its samples belong to.
+        payload: what `build` needs beyond the request; small, and can be pickled.
+        frames: about how many frames it will store: for the forecast.
+    """
+
+    key: str
+    split: str
+    payload: Any = None
+    frames: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All units in the order of the result, and what was noticed while planning.
+
+    Attributes:
+        units: in order; samples of unit i stand before those of unit i + 1.
+        drops: split -> reason -> how many annotated items never reach a unit.
+        counts: split -> name -> number, compared with `Dataset.published`.
+        notes: remarks for the user.
+        inputs: files that planning read.
+    """
+
+    units: Sequence[Unit]
+    drops: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    inputs: tuple[Path, ...] = ()
+
+
+FrameSource = Path | bytes | Callable[[], bytes]
+
+
+class Work(Protocol):
+    """What a unit reports to while it is built."""
+
+    def frame(self, name: str, source: FrameSource) -> str:
+        """Store a frame (JPEG or PNG bytes, a file to copy or link, or a function that gives bytes); return `name`.
+
+        A name that this unit stored already is not stored again, and its source is not looked at.
+
+        Raises:
+            DataError: the source is missing, empty, or no JPEG or PNG.
+        """
+
+    def input(self, path: Path) -> Path:
+        """Note that a raw file was read; return it."""
+
+    def drop(self, reason: str, count: int = 1) -> None:
+        """Count annotated items that become no sample, and why."""
+
+    def count(self, name: str, count: int = 1) -> None:
+        """Count something else that belongs into the manifest."""
+
+    def note(self, remark: str) -> None:
+        """Say something that a user should know of this unit's scene; equal remarks are counted, not repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of one dataset: `--set name=value`. Its type is that of `default`."""
+
+    name: str
+    default: OptionValue
+    help: str
+    choices: tuple[OptionValue, ...] = ()
+
+
+def _no_check(request: Request) -> None:
+    """Accept every request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One dataset.
+
+    Attributes:
+        name: on the command line.
+        title: for people.
+        splits: all it has; `default_splits` are made when none is named.
+        needs: request -> files it needs from owners.
+        plan: request -> units. Reads annotations, never frames; raises DataError when they cannot be read.
+        build: unit, request, work -> its samples, one after the other. Must be a function of a module, so that another
+            process can find it. A VgllmError that leaves it quarantines the unit: none of its samples are kept.
+        num_frames: of a sample by default; None where that is fixed or varies.
+        published: split -> name of a count (or "samples") -> the published number.
+        options: what only this dataset knows.
+        frame_bytes: of a typical stored frame: for the forecast.
+        record: sample -> its record in the published annotation layout, for reference mode; None where there is none.
+        record_file: split, number of frames -> the published file name.
+        chooses_frames: `FrameChoice` makes a difference.
+        check: request -> None; raises DataError where options contradict each other.
+    """
+
+    name: str
+    title: str
+    splits: tuple[str, ...]
+    default_splits: tuple[str, ...]
+    needs: Callable[[Request], Sequence[Need]]
+    plan: Callable[[Request], Plan]
+    build: Callable[[Unit, Request, Work], Iterator[Sample]]
+    num_frames: int | None = None
+    published: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    options: tuple[Option, ...] = ()
+    frame_bytes: int = 100_000
+    record: Callable[[Sample], Mapping[str, Any]] | None = None
+    record_file: Callable[[str, int], str] | None = None
+    chooses_frames: bool = False
+    check: Callable[[Request], None] = _no_check
