@@ -1,0 +1,1 @@
+"""Procedural rooms: furnished, filmed and rendered from a seed, with exact truth for everything."""
