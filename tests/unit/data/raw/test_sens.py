@@ -59,9 +59,8 @@ def test_the_documented_layout_is_read_in_any_order(tmp_path):
     path.write_bytes(by_hand(4))
     with SensFile(path) as sens:
         header = sens.header
-        assert (header.sensor, header.num_frames, header.color_size, header.depth_size) == (
-            *("StructureSensor", 4, color_size=(8, 6), depth_size=(4, 3)),
-        )
+        assert (header.sensor, header.num_frames) == ("StructureSensor", 4)
+        assert (header.color_size, header.depth_size) == ((8, 6), (4, 3))
         np.testing.assert_array_equal(header.intrinsics_color, K)
         np.testing.assert_array_equal(header.intrinsics_depth, K_DEPTH)
         assert header.depth_shift == 1000
