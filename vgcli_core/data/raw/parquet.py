@@ -46,12 +46,12 @@ def read_rows(
             count = file.metadata.row_group(group).num_rows
             if first + count > start and (stop is None or first < stop):
                 last = None if stop is None else stop - first
-                yield from _group_rows(file, path, group, wanted, max(start - first, 0), last)
+                yield from _group_rows(file, group, wanted, start=max(start - first, 0), stop=last, path=path)
             first += count
 
 
 def _group_rows(
-    file: Any, path: Path, group: int, columns: Sequence[str] | None, start: int, stop: int | None
+    file: Any, group: int, columns: Sequence[str] | None, *, start: int, stop: int | None, path: Path
 ) -> Iterator[dict[str, Any]]:
     batches = file.iter_batches(batch_size=_BATCH, row_groups=[group], columns=columns, use_threads=False)
     first = 0

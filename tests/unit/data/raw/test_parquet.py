@@ -56,7 +56,7 @@ def test_a_cut_off_file_is_named(numbers):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match="there is no file gone.parquet"):
+    with pytest.raises(DataError, match=r"there is no file gone\.parquet"):
         row_counts(tmp_path / "gone.parquet")
 
 
