@@ -17,6 +17,7 @@ from vgcli_core.geometry.boxes import Vec3
 
 Task = Literal["ask", "ground", "detect", "caption"]
 PromptRevision = Literal[1, 2]
+ReferenceFrame = Literal["first", "last"]
 
 # Room for the longest answer of the published evaluation; detection lists one line per object.
 MAX_NEW_TOKENS: dict[Task, int] = {"ask": 16, "ground": 100, "detect": 2000, "caption": 100}
@@ -59,10 +60,10 @@ def ground_prompt(description: str, revision: PromptRevision) -> Prompt:
     return Prompt("ground", text, frame_names=True)
 
 
-def detect_prompt(revision: PromptRevision) -> Prompt:
-    """Return the prompt that asks for the labelled boxes of all objects, in the camera of the first frame."""
+def detect_prompt(revision: PromptRevision, *, reference_frame: ReferenceFrame = "first") -> Prompt:
+    """Return the prompt that asks for the labelled boxes of all objects, in the camera of the first (or last) frame."""
     text = (
-        "Detect the 3D bounding boxes in the camera coordinate system of the first frame.\n"
+        f"Detect the 3D bounding boxes in the camera coordinate system of the {reference_frame} frame.\n"
         'Output a json list where each entry contains the object name in "label" and its 3D bounding box in '
         f'"{_BOX_KEY[revision]}".\n'
         "The 3D bounding box format should be [x_center, y_center, z_center, x_size, y_size, z_size, "

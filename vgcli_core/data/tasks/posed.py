@@ -1,0 +1,37 @@
+"""Cameras of a scan's frames, and boxes and points seen from them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vgcli_core.data.sample import Cameras
+from vgcli_core.data.scan import Scan
+from vgcli_core.geometry.boxes import Floats, OrientedBox, Vec3, as_boxes, transform
+from vgcli_core.geometry.camera import aligned
+
+
+def camera_to_world(scan: Scan, position: int) -> Floats:
+    """Return the pose [4, 4] of a frame, camera to aligned scan."""
+    return aligned(scan.frames[position].camera_to_scan, scan.alignment)
+
+
+def cameras_of(scan: Scan, positions: Sequence[int]) -> Cameras:
+    """Return the cameras of the frames at `positions`, in that order."""
+    poses = np.array([camera_to_world(scan, position) for position in positions]).reshape(-1, 4, 4)
+    return Cameras(scan.intrinsics[:3, :3], poses, scan.alignment, scan.size)
+
+
+def boxes_from(boxes: Floats, labels: Sequence[str], pose: Floats) -> tuple[OrientedBox, ...]:
+    """Return boxes [N, 9] of the aligned scan in the camera whose pose [4, 4] leads to the scan."""
+    return as_boxes(transform(boxes, np.linalg.inv(pose).astype(np.float64)), labels)
+
+
+def point_from(point: Floats, pose: Floats) -> Vec3:
+    """Return a point [3] of the aligned scan in the camera whose pose [4, 4] leads to the scan."""
+    x, y, z = (np.linalg.inv(pose) @ np.append(point[:3], 1.0))[:3].tolist()
+    return x, y, z
+
+
+def paths_of(scan: Scan, positions: Sequence[int]) -> tuple[str, ...]:
+    """Return the paths of the frames at `positions`, in that order."""
+    return tuple(scan.frames[position].path for position in positions)
