@@ -34,6 +34,7 @@ class Request:
         cameras: write cameras into every sample; None leaves it to the dataset (evaluation splits have them).
         with_frames: store the frames; without, samples name frames that nobody copied.
         options: what only this dataset knows, by name; all names of `Dataset.options` are there.
+        staged: the folder that `Dataset.stage` filled, while units are built; None for datasets without it.
     """
 
     raw: Path
@@ -47,6 +48,7 @@ class Request:
     cameras: bool | None = None
     with_frames: bool = True
     options: Mapping[str, OptionValue] = field(default_factory=dict)
+    staged: Path | None = None
 
     def wanted(self, names: Sequence[str]) -> list[str]:
         """Return those of the scenes `names` that the request asks for, in their order.
@@ -170,6 +172,9 @@ class Work(Protocol):
         """Say something that a user should know of this unit's scene; equal remarks are counted, not repeated."""
 
 
+Build = Callable[[Unit, Request, Work], Iterator[Sample]]
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """An option of one dataset: `--set name=value`. Its type is that of `default`."""
@@ -204,6 +209,10 @@ class Dataset:
         record_file: split, number of frames -> the published file name.
         chooses_frames: `FrameChoice` makes a difference.
         check: request -> None; raises DataError where options contradict each other.
+        stage: request, units still to be built, a folder, progress -> None: called once before them, for sources that
+            can only be read from front to end (archives). It extracts what the units need into the folder, each file
+            by a temporary name and a rename, and skips what is there: it is called again after an interruption. The
+            folder goes when the set is finished; a stored frame is a link to its file, not a second copy.
     """
 
     name: str
@@ -212,7 +221,7 @@ class Dataset:
     default_splits: tuple[str, ...]
     needs: Callable[[Request], Sequence[Need]]
     plan: Callable[[Request], Plan]
-    build: Callable[[Unit, Request, Work], Iterator[Sample]]
+    build: Build
     num_frames: int | None = None
     published: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     options: tuple[Option, ...] = ()
@@ -221,3 +230,4 @@ class Dataset:
     record_file: Callable[[str, int], str] | None = None
     chooses_frames: bool = False
     check: Callable[[Request], None] = _no_check
+    stage: Callable[[Request, Sequence[Unit], Path, Callable[[str], None]], None] | None = None

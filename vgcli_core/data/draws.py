@@ -1,4 +1,4 @@
-"""Random draws that depend on nothing but a seed and a name: the same for any number of workers, shards and restarts."""
+"""Random draws that depend on a seed and a name alone: the same for any number of workers, shards and restarts."""
 
 import hashlib
 import random

@@ -1,5 +1,6 @@
 """One picture file in, [H, W, 3] uint8 RGB out."""
 
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -21,27 +22,29 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error,
 _EXIF_ORIENTATION = 0x0112
 
 
-def read_image(path: Path, *, upright: bool = True) -> Pixels:
+def read_image(source: Path | bytes, *, upright: bool = True, name: str = "") -> Pixels:
     """Return the picture as [H, W, 3] uint8 RGB.
 
     An alpha channel is dropped without blending, as the reference does, and 16 bit become 8.
 
     Args:
-        path: a picture file.
+        source: a picture file, or its bytes.
         upright: apply the EXIF orientation, so that a photo stands as its viewer shows it. False for prepared
             datasets, whose orientation is never applied (formats of media, section 2).
+        name: what errors call a picture that comes as bytes.
 
     Raises:
         MediaError: the file is missing, damaged, too large, or no picture.
     """
-    return read_picture(path, upright=upright)[0]
+    return read_picture(source, upright=upright, name=name)[0]
 
 
-def read_picture(path: Path, *, upright: bool = True) -> tuple[Pixels, tuple[str, ...]]:
+def read_picture(source: Path | bytes, *, upright: bool = True, name: str = "") -> tuple[Pixels, tuple[str, ...]]:
     """Do as `read_image`, and say what was done to the picture."""
+    path = source if isinstance(source, Path) else Path(name or "the picture")
     remarks = []
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(source if isinstance(source, Path) else io.BytesIO(source), formats=_FORMATS) as image:
             if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
                 remarks.append("only the first picture of the file was used")
             image.load()

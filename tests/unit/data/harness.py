@@ -22,7 +22,9 @@ class MemoryWork:
     def frame(self, name: str, source: FrameSource) -> str:
         assert not name.startswith("/") and ".." not in name.split("/") and "\\" not in name
         if name not in self.frames:
-            data = source if isinstance(source, bytes) else source.read_bytes() if isinstance(source, Path) else source()
+            data = (
+                source if isinstance(source, bytes) else source.read_bytes() if isinstance(source, Path) else source()
+            )
             assert data[:2] == b"\xff\xd8" or data[:4] == b"\x89PNG", name
             self.frames[name] = data
         return name

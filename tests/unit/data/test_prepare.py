@@ -1,0 +1,310 @@
+"""The engine: the same bytes for any number of workers, shards and restarts; bad units cost themselves alone."""
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.unit.data.fakes import FAKE, SCENES, raw_folder
+from tests.unit.data.harness import request_for
+from vgcli_core.data.prepare import Shard, prepare
+from vgcli_core.data.prepared import open_prepared
+from vgcli_core.data.unit_work import Settings
+from vgcli_core.data.workplace import WORK
+from vgcli_core.errors import DataError, OutputError, UsageError
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def tree(root: Path) -> dict[str, str]:
+    """Every file below `root` and its checksum."""
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory) -> Path:
+    return raw_folder(tmp_path_factory.mktemp("raw"))
+
+
+def run(raw: Path, out: Path, *, splits=("train", "val"), pack=False, workers=1, shard=None, restart=False, **values):
+    return prepare(
+        FAKE,
+        request_for(FAKE, raw, *splits, **values),
+        Settings(out, pack=pack),
+        workers=workers,
+        shard=shard,
+        restart=restart,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(raw, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "whole"
+    run(raw, out)
+    return out
+
+
+def test_a_set_holds_its_lines_frames_lists_and_manifest(whole):
+    assert set(tree(whole)) == {"manifest.json", "train.jsonl", "val.jsonl", "frames.sha256", "inputs.jsonl"} | {
+        f"frames/fake/scene{n}/{place:02d}.jpg" for n in range(SCENES) for place in range(3)
+    }
+    manifest = json.loads((whole / "manifest.json").read_text(encoding="utf-8"))
+    train = manifest["splits"]["train"]
+    assert train["samples"] == 2 * SCENES == len((whole / "train.jsonl").read_bytes().splitlines())
+    assert train["drops"] == {"named twice": 1, "too small": 2 * SCENES}
+    assert train["counts"] == {"scenes": SCENES}
+    assert train["sha256"] == tree(whole)["train.jsonl"]
+    lines = [json.loads(line) for line in (whole / "train.jsonl").read_text(encoding="utf-8").splitlines()]
+    shown = sum(line["target_visible"] for line in lines)
+    assert train["target_visible"]["share"] == shown / len(lines) and 0 < shown < len(lines)
+    assert manifest["frames"]["count"] == manifest["frames"]["files"] == 3 * SCENES
+    hidden = sum(
+        not json.loads(line)["target_visible"]
+        for split in ("train", "val")
+        for line in (whole / f"{split}.jsonl").open()
+    )
+    assert manifest["notes"] == {"a fake": 1, "a target is hidden": hidden}
+
+
+def test_the_list_of_frames_is_one_that_sha256sum_checks(whole):
+    for line in (whole / "frames.sha256").read_text(encoding="utf-8").splitlines():
+        expected, name = line.split("  ", 1)
+        assert hashlib.sha256((whole / name).read_bytes()).hexdigest() == expected
+
+
+def test_the_list_of_inputs_names_the_raw_files(whole, raw):
+    (line,) = (whole / "inputs.jsonl").read_text(encoding="utf-8").splitlines()
+    content = (raw / "fake" / "scenes.txt").read_bytes()
+    assert json.loads(line) == {
+        "path": "fake/scenes.txt",
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "covers": "all of it",
+    }
+
+
+def test_a_set_is_read_back_sample_by_sample(whole):
+    prepared = open_prepared(whole)
+    samples = list(prepared.samples("val"))
+    assert len(samples) == prepared.count("val") == 2 * SCENES
+    assert [image.shape for image in prepared.images(samples[0])] == [(24, 32, 3)] * 3
+    assert samples[0].question.startswith("What is ") and samples[0].answer == "That."
+    with pytest.raises(DataError, match="no split 'test'"):
+        next(prepared.samples("test"))
+
+
+def test_two_workers_write_the_same_bytes(raw, whole, tmp_path):
+    run(raw, tmp_path / "out", workers=2)
+    assert tree(tmp_path / "out") == tree(whole)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_shards_merge_when_the_last_one_ends_and_write_the_same_bytes(raw, whole, tmp_path, order):
+    for place, number in enumerate(order):
+        outcome = run(raw, tmp_path / "out", shard=Shard(number, 3))
+        assert (outcome.manifest is None) == (place < 2)
+        assert outcome.left == (2 * SCENES * (2 - place)) // 3
+    assert tree(tmp_path / "out") == tree(whole)
+
+
+def test_a_shard_that_comes_late_finds_the_set_finished_and_leaves_it_alone(raw, whole, tmp_path):
+    run(raw, tmp_path / "out")
+    outcome = run(raw, tmp_path / "out", shard=Shard(1, 3))
+    assert outcome.manifest is not None and outcome.progress.earlier == outcome.progress.total
+    assert tree(tmp_path / "out") == tree(whole)
+
+
+def test_shards_are_numbered_from_zero():
+    with pytest.raises(UsageError, match="no shard 3/3"):
+        Shard(3, 3)
+
+
+def test_a_second_run_builds_nothing(raw, tmp_path, monkeypatch):
+    run(raw, tmp_path / "out")
+    before = tree(tmp_path / "out")
+    monkeypatch.setattr("vgcli_core.data.prepare.build_units", lambda *args: pytest.fail("built again"))
+    run(raw, tmp_path / "out")
+    assert tree(tmp_path / "out") == before
+
+
+def test_a_set_of_another_request_is_not_overwritten(raw, whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "out")
+    with pytest.raises(DataError, match="another run: seed was 0 there and is 1 now"):
+        run(raw, tmp_path / "out", seed=1)
+    assert tree(tmp_path / "out") == tree(whole)
+    run(raw, tmp_path / "out", seed=1, restart=True)
+    assert tree(tmp_path / "out") != tree(whole)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_folder_that_holds_something_else_is_left_alone(raw, tmp_path, restart):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(OutputError):
+        run(raw, tmp_path, restart=restart)
+    assert tree(tmp_path).keys() == {"thesis.tex"}
+
+
+def test_frames_in_tars_are_read_without_unpacking(raw, whole, tmp_path):
+    run(raw, tmp_path / "one", pack=True)
+    run(raw, tmp_path / "two", pack=True, workers=2)
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+    packed, plain = open_prepared(tmp_path / "one"), open_prepared(whole)
+    assert not list((tmp_path / "one" / "frames").rglob("*.jpg"))
+    assert packed.manifest["frames"]["files"] == 2 * SCENES  # a tar for each scene of each split
+    assert packed.manifest["frames"]["count"] == 3 * 2 * SCENES
+    for one, other in zip(packed.samples("train"), plain.samples("train"), strict=True):
+        assert one.pack and one.frames == other.frames
+        assert all((a == b).all() for a, b in zip(packed.images(one), plain.images(other), strict=True))
+    with tarfile.open(next((tmp_path / "one" / "frames").rglob("*.tar"))) as tar:
+        assert all(member.mtime == 0 for member in tar)
+
+
+def test_bad_units_are_left_out_with_a_reason_and_tried_again(tmp_path):
+    raw = raw_folder(tmp_path / "raw", "scene0", "bad1", "scene2", "bug3", "cut4")
+    outcome = run(raw, tmp_path / "out", splits=("train",))
+    assert {(one.unit, one.what) for one in outcome.quarantine} == {
+        ("bad1", "the scene is bad"),
+        ("bug3", "ZeroDivisionError: one over nothing"),
+        ("cut4", "the frame fake/cut4/cut.jpg is cut off: its end is missing"),
+    }
+    good = open_prepared(tmp_path / "out")
+    assert [sample.scene for sample in good.samples("train")] == ["scene0"] * 2 + ["scene2"] * 2
+    assert good.manifest["splits"]["train"]["quarantined_units"] == 3
+    assert {path.parent.name for path in (tmp_path / "out" / "frames").rglob("*.jpg")} == {"scene0", "scene2"}
+    # Mended, and run again: only the bad ones are built.
+    again = run(raw, tmp_path / "out", splits=("train",))
+    assert again.progress.earlier == 2 and len(again.quarantine) == 3
+
+
+def test_a_worker_that_dies_costs_its_unit_alone(tmp_path):
+    raw = raw_folder(tmp_path / "raw", "scene0", "dies1", "scene2", "scene3")
+    outcome = run(raw, tmp_path / "out", splits=("train",), workers=2)
+    assert [one.unit for one in outcome.quarantine] == ["dies1"]
+    assert "ended with code -9" in outcome.quarantine[0].what
+    assert open_prepared(tmp_path / "out").count("train") == 6
+
+
+def test_reference_mode_writes_the_published_layout_in_the_published_order(raw, tmp_path):
+    run(raw, tmp_path / "out", splits=("train",), mode="reference")
+    rows = json.loads((tmp_path / "out" / "fake_train_3frames.json").read_text(encoding="utf-8"))
+    # info["order"] is 100 * scene - number of the sample
+    assert [row["id"] for row in rows] == [f"scene{n}/{k}" for n in range(SCENES) for k in (1, 0)]
+
+
+def test_links_share_the_raw_file_and_copies_do_not(raw, whole, tmp_path):
+    from vgcli_core.data.frame_store import FrameFolder
+
+    source = whole / "frames/fake/scene0/00.jpg"
+    for link in (True, False):
+        root = tmp_path / str(link)
+        FrameFolder(root, root / "tmp", link=link).put("a.jpg", source)
+        assert (root / "frames" / "a.jpg").samefile(source) == link
+        assert (root / "frames" / "a.jpg").read_bytes() == source.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name", ["../a.jpg", "/a.jpg", "a/../../b.jpg", "a\\b.jpg", "c:/a.jpg", "a\nb.jpg", "", "./a.jpg"]
+)
+def test_frames_stay_inside_their_folder(name):
+    from vgcli_core.data.frame_store import check_name
+
+    with pytest.raises(DataError):
+        check_name(name)
+
+
+def test_a_full_disk_stops_the_run_and_keeps_what_is_finished(raw, whole, tmp_path, monkeypatch):
+    from vgcli_core.data import frame_store
+
+    original, written = Path.write_bytes, []
+
+    def full(self, data):
+        written.append(self)
+        if len(written) == 10:
+            raise OSError(28, "No space left on device")
+        return original(self, data)
+
+    monkeypatch.setattr(frame_store.Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="No space left"):
+        run(raw, tmp_path / "out")
+    monkeypatch.undo()
+    outcome = run(raw, tmp_path / "out")
+    assert outcome.progress.earlier == 3
+    assert tree(tmp_path / "out") == tree(whole)
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from tests.unit.data.fakes import FAKE
+from tests.unit.data.harness import request_for
+from vgcli_core.data.prepare import prepare
+from vgcli_core.data.unit_work import Settings
+if __name__ == "__main__":
+    raw, out, workers = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    prepare(FAKE, request_for(FAKE, raw, "train", "val"), Settings(out), workers=workers)
+"""
+
+
+def killed_and_continued(raw: Path, out: Path, program: Path, *, workers: int, seed: int) -> int:
+    """Run, kill -9 at three random moments, run to the end; return how often a kill struck."""
+    draws, kills = random.Random(seed), 0
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    parts = out / WORK / "parts"
+    for wanted in sorted(draws.randint(0, 8) for _ in range(3)):
+        process = subprocess.Popen([sys.executable, str(program), str(raw), str(out), str(workers)], env=environment)
+        while process.poll() is None and len(list(parts.rglob("*.json"))) < wanted:
+            time.sleep(0.005)
+        time.sleep(0.12 * draws.random())
+        process.send_signal(signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+    subprocess.run(
+        [sys.executable, str(program), str(raw), str(out), str(workers)], env=environment, check=True, timeout=120
+    )
+    return kills
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is of POSIX")
+@pytest.mark.parametrize(
+    ("workers", "seed"), [(1, 1), (2, 2), *(pytest.param(1 + n % 2, n, marks=pytest.mark.slow) for n in range(3, 21))]
+)
+def test_a_killed_run_continues_to_the_same_bytes(tmp_path, workers, seed):
+    raw = raw_folder(tmp_path / "raw", *(f"slow{n}" for n in range(5)))
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    run(raw, tmp_path / "whole")
+    kills = killed_and_continued(raw, tmp_path / "out", program, workers=workers, seed=seed)
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+    assert not (tmp_path / "out" / WORK).exists()
+    assert kills == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is of POSIX")
+def test_no_process_outlives_a_killed_command(tmp_path):
+    raw = raw_folder(tmp_path / "raw", *(f"slow{n}" for n in range(40)))
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    process = subprocess.Popen([sys.executable, str(program), str(raw), str(tmp_path / "out"), "2"], env=environment)
+    parts = tmp_path / "out" / WORK / "parts"
+    deadline = time.monotonic() + 60
+    while len(list(parts.rglob("*.json"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(0.5)
+    before = len(list(parts.rglob("*.json")))
+    time.sleep(0.7)  # time for four more scenes
+    assert 3 <= before == len(list(parts.rglob("*.json"))) < 80

@@ -1,0 +1,193 @@
+"""Prepare a dataset: plan it, build its units in any number of processes and on any number of machines, merge.
+
+Nothing here knows a dataset. A killed run continues where it was; a bad unit is left out with a reason; whichever
+process finds all units done writes the set's files.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from vgcli_core.data.base import Dataset, Need, Plan, Request
+from vgcli_core.data.merge import merge
+from vgcli_core.data.pool import build_units
+from vgcli_core.data.prepared import open_prepared
+from vgcli_core.data.unit_work import Settings
+from vgcli_core.data.workplace import MANIFEST, Quarantined, Workplace, job_of, safe_name
+from vgcli_core.errors import DataError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of `total` parts of the work, numbered from 0: every total-th unit."""
+
+    number: int = 0
+    total: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.number < self.total:
+            raise UsageError(
+                f"there is no shard {self.number}/{self.total}",
+                where="--shard",
+                fix=f"shards are 0/{max(self.total, 1)} to {max(self.total, 1) - 1}/{max(self.total, 1)}",
+            )
+
+
+@dataclass
+class Progress:
+    """How far a run is: units of this shard, and what this run wrote.
+
+    Attributes:
+        total: units of this shard.
+        done: those that are finished, earlier or now.
+        earlier: those that an earlier run had finished.
+        samples, frames, size: written by this run; size in bytes of frames.
+        quarantined: units left out by this run.
+        doing: what is being done, in words.
+    """
+
+    total: int = 0
+    done: int = 0
+    earlier: int = 0
+    samples: int = 0
+    frames: int = 0
+    size: int = 0
+    quarantined: int = 0
+    doing: str = "reading annotations"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        root: the set's folder.
+        manifest: of the finished set; None while other shards are at work.
+        left: units that other shards have not finished.
+        quarantine: units left out, of all shards that are done.
+        progress: what this run did.
+    """
+
+    root: Path
+    manifest: dict[str, Any] | None
+    left: int = 0
+    quarantine: tuple[Quarantined, ...] = ()
+    progress: Progress = field(default_factory=Progress)
+
+
+def missing_needs(dataset: Dataset, request: Request) -> list[Need]:
+    """Return the files that the request needs and that are not there."""
+    return [need for need in dataset.needs(request) if not need.optional and not need.find(request.raw)]
+
+
+def make_plan(dataset: Dataset, request: Request) -> Plan:
+    """Plan a request.
+
+    Raises:
+        UnknownName, DataError: a split that does not exist, files that are missing or cannot be read, or nothing to do.
+    """
+    dataset.check(request)
+    missing = missing_needs(dataset, request)
+    if missing:
+        first = missing[0]
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise DataError(
+            f"{dataset.name} needs files that are not there: {first.what}{more}",
+            where=str(request.raw / first.places[0]),
+            fix=f"vgllm prepare {dataset.name} --raw {request.raw} --check says what to get from whom, and where",
+        )
+    plan = dataset.plan(request)
+    if not plan.units:
+        wished = (
+            "--scenes, --limit and --split leave nothing" if request.scenes or request.limit else "no scene is there"
+        )
+        raise DataError(
+            f"there is nothing to prepare: {wished}", where=str(request.raw), fix="ask for more, or check --raw"
+        )
+    return plan
+
+
+def prepare(
+    dataset: Dataset,
+    request: Request,
+    settings: Settings,
+    *,
+    workers: int = 1,
+    shard: Shard | None = None,
+    restart: bool = False,
+    progress: Callable[[Progress], None] = lambda now: None,
+) -> Outcome:
+    """Make a set, or the part of it that one shard does; continue what an earlier run began.
+
+    Args:
+        dataset: what to prepare.
+        request: what of it.
+        settings: where and how to write.
+        workers: processes.
+        shard: the part of the units that this run does; all when None.
+        restart: discard what an earlier run wrote.
+        progress: called before and after every unit.
+
+    Raises:
+        DataError, OutputError: annotations cannot be read, or the folder cannot be written or belongs to another job.
+    """
+    shard = shard or Shard()
+    now = Progress()
+    progress(now)
+    workplace = Workplace(settings.root)
+    if restart:
+        workplace.discard()
+    plan = make_plan(dataset, request)
+    job = job_of(dataset, request, plan.units, pack=settings.pack)
+    workplace.claim(job)
+    if (settings.root / MANIFEST).exists() and not workplace.folder.exists():
+        finished = open_prepared(settings.root).manifest
+        if not finished["quarantine"]:
+            now.total = now.done = now.earlier = len(plan.units)
+            return Outcome(settings.root, finished, progress=now)
+    mine = [unit for number, unit in enumerate(plan.units) if number % shard.total == shard.number]
+    waiting = [unit for unit in mine if not workplace.is_done(unit)]
+    now.total, now.done = len(mine), len(mine) - len(waiting)
+    now.earlier = now.done
+    if dataset.stage is not None and waiting:
+        folder = workplace.folder / safe_name(f"staged {shard.number} of {shard.total}")
+        folder.mkdir(parents=True, exist_ok=True)
+        dataset.stage(request, waiting, folder, lambda doing: _tell(now, doing, progress))
+        request = replace(request, staged=folder)
+    _tell(now, "preparing", progress)
+    for built in build_units(dataset.build, waiting, request, settings, min(workers, max(len(waiting), 1))):
+        now.done += 1
+        now.samples += built.samples
+        now.frames += built.frames
+        now.size += built.size
+        now.quarantined += built.quarantined is not None
+        now.doing = built.unit.key
+        progress(now)
+    return _finished(dataset, request, plan, workplace, job, now=now)
+
+
+def _finished(
+    dataset: Dataset, request: Request, plan: Plan, workplace: Workplace, job: dict[str, Any], *, now: Progress
+) -> Outcome:
+    """Merge where all units are done; another shard may be doing the same, or have finished and cleared up already."""
+    left = sum(not workplace.is_done(unit) and workplace.quarantined(unit) is None for unit in plan.units)
+    if left and not _finished_by_another(workplace):
+        reasons = tuple(reason for unit in plan.units if (reason := workplace.quarantined(unit)) is not None)
+        return Outcome(workplace.root, None, left, reasons, now)
+    try:
+        manifest = open_prepared(workplace.root).manifest if left else merge(dataset, request, plan, workplace, job)
+    except FileNotFoundError:  # it cleared up while we were merging
+        manifest = open_prepared(workplace.root).manifest
+    if not manifest["quarantine"]:
+        workplace.remove()
+    return Outcome(workplace.root, manifest, 0, tuple(Quarantined(**row) for row in manifest["quarantine"]), now)
+
+
+def _finished_by_another(workplace: Workplace) -> bool:
+    return (workplace.root / MANIFEST).exists() and not (workplace.folder / "parts").exists()
+
+
+def _tell(now: Progress, doing: str, progress: Callable[[Progress], None]) -> None:
+    now.doing = doing
+    progress(now)

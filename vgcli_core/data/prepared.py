@@ -1,0 +1,79 @@
+"""Read a prepared set: its manifest, its samples one by one, the pictures of a sample."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vgcli_core.data.frame_store import read_images
+from vgcli_core.data.sample import Sample, from_line
+from vgcli_core.data.workplace import MANIFEST, WORK
+from vgcli_core.errors import DataError
+from vgcli_core.media.images import Pixels
+
+SCHEMA = "vgllm.prepared/1"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A finished set in a folder; `manifest` is its manifest.json."""
+
+    root: Path
+    manifest: dict[str, Any]
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that it holds."""
+        return tuple(self.manifest["splits"])
+
+    def count(self, split: str) -> int:
+        """Return the number of samples of a split, as the manifest says."""
+        return int(self.manifest["splits"][split]["samples"])
+
+    def samples(self, split: str) -> Iterator[Sample]:
+        """Yield the samples of a split in order, reading as they are asked for. Raises DataError."""
+        if split not in self.splits:
+            raise DataError(
+                f"there is no split {split!r}", where=str(self.root), fix=f"choose from {', '.join(self.splits)}"
+            )
+        path = self.root / f"{split}.jsonl"
+        try:
+            with path.open(encoding="utf-8", newline="\n") as file:
+                for number, line in enumerate(file, start=1):
+                    yield from_line(line, where=f"{path}, line {number}")
+        except OSError as error:
+            raise DataError(
+                f"cannot read {path.name}: {error.strerror}", where=str(path), fix="prepare it again"
+            ) from error
+
+    def images(self, sample: Sample) -> list[Pixels]:
+        """Return the frames of a sample, [H, W, 3] uint8 RGB each, markers drawn. Raises MediaError, DataError."""
+        return read_images(sample, self.root)
+
+
+def open_prepared(root: Path) -> Prepared:
+    """Open the set in a folder.
+
+    Raises:
+        DataError: the folder holds no finished set, or one of a format that this version does not read.
+    """
+    path = root / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if (root / WORK).is_dir():
+            what, fix = "the set is not finished", "run the same `vgllm prepare` command again: it continues"
+        else:
+            what, fix = "the folder holds no prepared set", "name a folder that `vgllm prepare` wrote"
+        raise DataError(what, where=str(root), fix=fix) from error
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"the manifest cannot be read: {error}", where=str(path), fix="prepare the set again"
+        ) from error
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        found = manifest.get("schema") if isinstance(manifest, dict) else type(manifest).__name__
+        raise DataError(
+            f"the manifest is of the form {found!r}, not {SCHEMA!r}", where=str(path), fix="prepare the set again"
+        )
+    return Prepared(root, manifest)

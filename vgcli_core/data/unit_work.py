@@ -1,0 +1,163 @@
+"""Build one unit: its lines, its frames and its record, or the reason why it is left out."""
+
+import errno
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vgcli_core.data.base import Build, FrameSource, Request, Unit
+from vgcli_core.data.checksums import checksum
+from vgcli_core.data.frame_store import FrameFolder, FrameTar, Stored, check_name, temporary_name
+from vgcli_core.data.sample import Sample, to_line
+from vgcli_core.data.workplace import Quarantined, Record, Workplace, safe_name
+from vgcli_core.errors import OutputError, VgllmError, first_line
+
+# No space, no quota, no permission: of the place that is written to, since raw files are only read.
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a set is written.
+
+    Attributes:
+        root: its folder.
+        pack: frames go into tar files.
+        link: frame files are hard links to the raw files where the file system allows it.
+        raise_bugs: an exception that is no VgllmError stops the run, to be looked at.
+    """
+
+    root: Path
+    pack: bool = False
+    link: bool = True
+    raise_bugs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The outcome of one unit: how much was written, or why it is left out."""
+
+    unit: Unit
+    samples: int = 0
+    frames: int = 0
+    size: int = 0
+    quarantined: Quarantined | None = None
+
+
+class UnitWork:
+    """What a unit reports to (`base.Work`)."""
+
+    def __init__(self, unit: Unit, request: Request, settings: Settings, workplace: Workplace) -> None:
+        self._request = request
+        pack = f"{unit.split}/{safe_name(unit.key)}.tar"
+        self.store: FrameFolder | FrameTar = (
+            FrameTar(settings.root, workplace.temporary, pack)
+            if settings.pack
+            else FrameFolder(settings.root, workplace.temporary, link=settings.link)
+        )
+        self.stored: dict[str, Stored] = {}
+        self.inputs: dict[Path, None] = {}
+        self.drops: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
+
+    def frame(self, name: str, source: FrameSource) -> str:
+        """Store a frame, see `base.Work`."""
+        if self._request.with_frames and name not in self.stored:
+            self.stored[check_name(name)] = self.store.put(name, source)
+        return name
+
+    def input(self, path: Path) -> Path:
+        """Note that a raw file was read."""
+        self.inputs[path] = None
+        return path
+
+    def drop(self, reason: str, count: int = 1) -> None:
+        """Count annotated items that become no sample."""
+        self.drops[reason] += count
+
+    def count(self, name: str, count: int = 1) -> None:
+        """Count something else."""
+        self.counts[name] += count
+
+    def note(self, remark: str) -> None:
+        """Keep a remark."""
+        self.notes[remark] += 1
+
+
+def build_unit(build: Build, unit: Unit, request: Request, settings: Settings) -> Built:
+    """Build a unit and put it in place, frames first, then its lines, then its record.
+
+    A VgllmError, or any other exception, quarantines the unit: a scan of terabytes must not stop at one bad scene.
+
+    Raises:
+        OutputError: nothing can be written any more.
+    """
+    workplace = Workplace(settings.root)
+    work = UnitWork(unit, request, settings, workplace)
+    try:
+        return _write(build, unit, request, work, workplace)
+    except OutputError:
+        raise
+    except Exception as problem:
+        if isinstance(problem, OSError) and problem.errno in _FULL:
+            raise OutputError(
+                f"cannot write: {problem.strerror}",
+                where=str(settings.root),
+                fix="free some space and run the same command again: what is finished is kept",
+            ) from problem
+        known = isinstance(problem, VgllmError)
+        reason = Quarantined(
+            unit.split,
+            unit.key,
+            problem.what if isinstance(problem, VgllmError) else f"{type(problem).__name__}: {first_line(problem)}",
+            problem.where if isinstance(problem, VgllmError) else "",
+            problem.fix if isinstance(problem, VgllmError) else "run again with --debug --workers 1 and report it",
+        )
+        if not known and settings.raise_bugs:
+            raise
+        workplace.quarantine(unit, reason)
+        return Built(unit, quarantined=reason)
+    finally:
+        work.store.abandon()
+
+
+def _write(build: Build, unit: Unit, request: Request, work: UnitWork, workplace: Workplace) -> Built:
+    visible = Counter[bool | None]()
+    samples = 0
+    lines = temporary_name(workplace.temporary)
+    try:
+        with lines.open("w", encoding="utf-8", newline="\n") as file:
+            for sample in build(unit, request, work):
+                file.write(to_line(_packed(sample, work.store.pack if request.with_frames else "")) + "\n")
+                visible[sample.target_visible] += 1
+                samples += 1
+        work.store.close()
+        target = workplace.lines(unit)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lines.replace(target)
+    finally:
+        lines.unlink(missing_ok=True)
+    frames = tuple(work.stored.values())
+    record = Record(
+        samples,
+        dict(work.drops),
+        dict(work.counts),
+        dict(work.notes),
+        (visible[True], visible[False], visible[None]),
+        len(frames),
+        work.store.files(frames),
+        tuple(input_entry(path, request.raw) for path in work.inputs),
+    )
+    workplace.finish(unit, record)
+    return Built(unit, samples, len(frames), sum(frame.size for frame in frames))
+
+
+def input_entry(path: Path, raw: Path) -> tuple[str, int, str, str]:
+    """Return a raw file as a record lists it: its path below `raw`, bytes, SHA-256, what that covers."""
+    name = path.relative_to(raw).as_posix() if path.is_relative_to(raw) else path.name
+    return name, *checksum(path)
+
+
+def _packed(sample: Sample, pack: str) -> Sample:
+    return replace(sample, pack=pack) if pack and sample.frames else sample
