@@ -25,6 +25,16 @@ _UNSAFE_PART = re.compile(r"\A\.*\Z|[\x00-\x1f:\\]")  # empty, ".", ".."; or a d
 _BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
+def hub_folder(raw: Path, names: Sequence[str]) -> Path:
+    """Return the first of the folders `names` below `raw` that exists; the first one where none does."""
+    return next((raw / name for name in names if (raw / name).is_dir()), raw / names[0])
+
+
+def places(folders: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
+    """Return glob patterns below each of the folders, in the form that `base.Need` takes: all of a folder first."""
+    return tuple(f"{folder}/{pattern}" for folder in folders for pattern in patterns)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A file, or a member of a zip."""
