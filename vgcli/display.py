@@ -16,14 +16,21 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from vgcli import interrupts, readable, scores
+from vgcli import interrupts, preparing, readable, scores
 
 if TYPE_CHECKING:
+    from vgcli_core.data.base import Dataset, Plan, Request
+    from vgcli_core.data.check import Forecast, Status
+    from vgcli_core.data.prepare import Outcome, Progress
+    from vgcli_core.data.workplace import Quarantined
     from vgcli_core.errors import VgllmError
     from vgcli_core.evaluation.benchmark import AnyBenchmark
     from vgcli_core.evaluation.compare import Comparison
     from vgcli_core.evaluation.report import Report
     from vgcli_core.predict.result import Result
+
+
+_LOG_EVERY = 60.0  # seconds between two lines of progress where stderr is no terminal
 
 
 def result(found: "Result") -> None:
@@ -49,6 +56,41 @@ def comparison(found: "Comparison") -> None:
 def listing(benchmarks: "Sequence[AnyBenchmark]") -> None:
     """Show the benchmarks on stdout."""
     _print(_wide(), scores.listing(benchmarks))
+
+
+def datasets(found: "Sequence[Dataset]") -> None:
+    """Show the datasets on stdout."""
+    _print(_wide(), preparing.datasets(found))
+
+
+def needs(dataset: "Dataset", request: "Request", found: "Sequence[Status]", *, stderr: bool = False) -> None:
+    """Show what a dataset needs, what is there, and how to get what is missing."""
+    _print(_wide(stderr=stderr), preparing.needs(dataset, request, found))
+
+
+def forecast(dataset: "Dataset", request: "Request", found: "Forecast") -> None:
+    """Show how large a result will be."""
+    _print(_wide(), preparing.forecast(dataset, request, found))
+
+
+def plan(dataset: "Dataset", request: "Request", found: "Plan", size: "Forecast", out: Path) -> None:
+    """Show what a run would do."""
+    _print(_wide(), preparing.plan(dataset, request, found, size, out))
+
+
+def prepared(outcome: "Outcome") -> None:
+    """Show what a finished set holds, beside the published counts."""
+    _print(_wide(), preparing.prepared(outcome))
+
+
+def shard_done(outcome: "Outcome") -> None:
+    """Say that this shard is done and others are not."""
+    _print(_wide(), preparing.shard_done(outcome))
+
+
+def quarantine(reasons: "Sequence[Quarantined]") -> None:
+    """Show on stderr what was left out, and why."""
+    _print(_wide(stderr=True), preparing.quarantine(reasons))
 
 
 def json_text(text: str) -> None:
@@ -133,6 +175,29 @@ def progress(first: str) -> Iterator[Callable[[str], None]]:
         yield update
 
 
+@contextlib.contextmanager
+def long_progress(name: str) -> "Iterator[Callable[[Progress], None]]":
+    """Yield a function that shows how far a long run is: on a terminal a line that moves, in a log one every minute."""
+    console = _console(stderr=True)
+    clock = preparing.Clock()
+    if not console.is_terminal:
+
+        def log(now: "Progress") -> None:
+            interrupts.check()
+            if clock.is_due(_LOG_EVERY):
+                _line(f"{name}:", clock.line(now), "bold")
+
+        yield log
+        return
+
+    def update(now: "Progress") -> None:
+        interrupts.check()
+        status.update(Text(f"{name}: {readable.one_line(clock.line(now))}"))
+
+    with console.status(Text(f"{name}: reading annotations"), spinner="line") as status:
+        yield update
+
+
 def prepare_streams() -> None:
     """Let a console that cannot show a character show `?` in its place instead of failing."""
     for name in ("stdout", "stderr"):
@@ -173,9 +238,9 @@ def _console(*, stderr: bool = False) -> Console:
     return _Console(stderr=stderr, color_system=colors, markup=False, highlight=False, emoji=False)
 
 
-def _wide() -> Console:
+def _wide(*, stderr: bool = False) -> Console:
     """Return a console of at least 80 columns: on a narrower terminal rows break, and no digit is dropped."""
-    console = _console()
+    console = _console(stderr=stderr)
     console.width = max(console.width, 80)
     return console
 

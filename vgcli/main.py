@@ -17,6 +17,8 @@ from vgcli.eval import EPILOG as EVAL_EPILOG
 from vgcli.eval import evaluate
 from vgcli.predict import EPILOG as PREDICT_EPILOG
 from vgcli.predict import predict
+from vgcli.prepare import EPILOG as PREPARE_EPILOG
+from vgcli.prepare import prepare
 from vgcli_core.errors import OutputError, ResourceError, VgllmError
 from vgcli_core.version import __version__
 
@@ -31,6 +33,8 @@ vgllm predict video.mp4 "how many chairs are there?" --json > answer.json
 
 vgllm eval vsi_bench --predictions predictions.jsonl
 
+vgllm prepare rooms --scenes 20
+
 [bold]Exit codes[/]
 
 0  done
@@ -38,6 +42,8 @@ vgllm eval vsi_bench --predictions predictions.jsonl
 1  a bug in vgllm: run again with --debug and report it
 
 2  bad input or usage: the message says what, where and how to fix it
+
+3  prepared, but damaged scenes were left out and are listed
 
 130  interrupted with Ctrl-C
 """
@@ -84,6 +90,7 @@ app = typer.Typer(
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("prepare", epilog=PREPARE_EPILOG, no_args_is_help=True)(prepare)
 app.command("predict", epilog=PREDICT_EPILOG, no_args_is_help=True)(predict)
 app.command("eval", epilog=EVAL_EPILOG, no_args_is_help=True)(evaluate)
 

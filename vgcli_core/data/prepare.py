@@ -105,7 +105,8 @@ def make_plan(dataset: Dataset, request: Request) -> Plan:
         raise DataError(
             f"there is nothing to prepare: {wished}", where=str(request.raw), fix="ask for more, or check --raw"
         )
-    return plan
+    unknown = _unknown_scenes(request, plan)
+    return replace(plan, notes=(*plan.notes, unknown)) if unknown else plan
 
 
 def prepare(
@@ -165,6 +166,17 @@ def prepare(
         now.doing = built.unit.key
         progress(now)
     return _finished(dataset, request, plan, workplace, job, now=now)
+
+
+def _unknown_scenes(request: Request, plan: Plan) -> str:
+    """Return a remark on scenes that were asked for by name and that no unit is of; "" where there are none."""
+    named = request.scenes if isinstance(request.scenes, frozenset) else frozenset()
+    keys = "\n".join(unit.key for unit in plan.units)
+    unknown = sorted(name for name in named if name not in keys)
+    if not unknown:
+        return ""
+    listed = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+    return f"{len(unknown)} of {len(named)} scenes asked for by name are not there: {listed}"
 
 
 def _finished(

@@ -127,6 +127,12 @@ def test_a_shard_that_comes_late_finds_the_set_finished_and_leaves_it_alone(raw,
     assert tree(tmp_path / "out") == tree(whole)
 
 
+def test_scenes_that_are_not_there_are_said(raw, tmp_path):
+    outcome = run(raw, tmp_path / "out", splits=("train",), scenes=frozenset({"scene1", "scene9"}))
+    assert outcome.manifest["splits"]["train"]["samples"] == 2
+    assert "1 of 2 scenes asked for by name are not there: scene9" in outcome.manifest["notes"]
+
+
 def test_shards_are_numbered_from_zero():
     with pytest.raises(UsageError, match="no shard 3/3"):
         Shard(3, 3)
