@@ -162,7 +162,7 @@ def test_layers_below_the_model_and_the_command_line_import_without_torch():
 def test_help_and_version_load_no_heavy_library():
     code = (
         "import sys\nfrom vgcli.main import app\n"
-        "for words in (['--help'], ['predict', '--help'], ['--version']):\n"
+        "for words in (['--help'], ['predict', '--help'], ['prepare', '--help'], ['--version']):\n"
         "    try: app(words)\n"
         "    except SystemExit as end: assert end.code == 0\n"
         "heavy = {'torch', 'numpy', 'scipy', 'transformers', 'PIL', 'av', 'decord', 'huggingface_hub'}\n"

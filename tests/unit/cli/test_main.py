@@ -111,8 +111,8 @@ def test_help_names_only_what_works_with_examples_and_exit_codes():
     text = " ".join(done.stdout.split())
     assert done.exit_code == 0
     assert 'vgllm predict video.mp4 "where is the sink?"' in text
-    assert all(f" {code} " in text for code in (0, 1, 2, 130))
-    assert [command.name for command in app.registered_commands] == ["predict", "eval"]
+    assert all(f" {code} " in text for code in (0, 1, 2, 3, 130))
+    assert [command.name for command in app.registered_commands] == ["prepare", "predict", "eval"]
 
 
 def test_every_command_has_help_with_examples():
@@ -129,7 +129,7 @@ def test_a_shell_can_complete_commands():
         prog_name="vgllm",
         env={"_VGLLM_COMPLETE": "complete_bash", "COMP_WORDS": "vgllm pre", "COMP_CWORD": "1"},
     )
-    assert completed.stdout.strip() == "predict"
+    assert completed.stdout.split() == ["prepare", "predict"]
 
 
 @pytest.mark.parametrize(
