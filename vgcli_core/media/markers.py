@@ -26,6 +26,7 @@ _RADIUS = 20  # pixels, of a point: 41 wide
 _STROKE = 20  # pixels, of a box; it grows inwards
 _MARGIN = 17.5  # a box is enlarged by 7/8 of the stroke on each side before it is cut to whole pixels
 _FAR = 1e6  # pixels: no coordinate of a picture is that large, and integers of drawing libraries overflow not far above
+_NOMINAL = (1296, 968)  # the largest frames of SPAR: where marks are checked without frames
 _FIX = "drop the row, or take spar_info as SPAR distributes it"
 
 # One picture: the fields that are drawn, in order. Their names begin with the colour.
@@ -104,13 +105,33 @@ def draw_markers(images: Sequence[Pixels], info: Mapping[str, Any]) -> list[Pixe
     drawn = list(images)
     if kind in UNMARKED:
         return drawn
-    if (len(drawn) == 1) != (kind in _ALONE):
-        needed = "one frame" if kind in _ALONE else "several frames"
-        raise _wrong(f"{len(drawn)} frame(s) where {needed} are expected", kind, _FIX)
+    _check_count(len(drawn), kind)
     for mark in _marks(info, kind):
         place = _frame(mark.frame, len(drawn), kind)
         drawn[place] = _draw(drawn[place], mark, kind)
     return drawn
+
+
+def check_markers(info: Mapping[str, Any], num_frames: int) -> None:
+    """Check that `draw_markers` can draw a question's marks on so many frames, without frames.
+
+    Corners that are slightly swapped still give a box on small frames; here they are judged on the largest ones.
+
+    Raises:
+        MediaError: as `draw_markers`.
+    """
+    kind = _type(info)
+    if kind in UNMARKED:
+        return
+    _check_count(num_frames, kind)
+    for mark in _marks(info, kind):
+        _frame(mark.frame, num_frames, kind)
+        if _is_point(mark):
+            _scaled(mark, _NOMINAL, kind)
+        else:
+            x0, y0, x1, y1 = _scaled(mark, _NOMINAL * 2, kind)
+            if not mark.label and (int(x0 - _MARGIN) > int(x1 + _MARGIN) or int(y0 - _MARGIN) > int(y1 + _MARGIN)):
+                raise _wrong(f"{mark.field} has swapped corners", kind, _FIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +181,7 @@ def _listed_fields(info: Mapping[str, Any], kind: str) -> Sequence[tuple[str, in
 
 def _draw(image: Pixels, mark: _Mark, kind: str) -> Pixels:
     height, width = image.shape[:2]
-    if mark.field.startswith("point") or mark.field.endswith("point"):
+    if _is_point(mark):
         x, y = _scaled(mark, (width, height), kind)
         if mark.label:
             return draw_labelled_point(image, (int(x), int(y)), mark.label, mark=_LABEL_MARK, text=_LABEL_TEXT)
@@ -182,6 +203,10 @@ def _pillow(image: Pixels, kind: str, stroke: Callable[[ImageDraw.ImageDraw], No
     except ValueError as error:
         raise _wrong(f"a box that cannot be drawn: {error}", kind, _FIX) from error
     return np.array(picture)
+
+
+def _is_point(mark: _Mark) -> bool:
+    return "point" in mark.field
 
 
 def _colour(mark: _Mark) -> str:
@@ -225,6 +250,12 @@ def _frame(index: object, count: int, kind: str) -> int:
     if not isinstance(index, int) or not -count <= index < count:
         raise _wrong(f"frame {index!r:.20} is marked, and there are {count} frames", kind, _FIX)
     return index % count
+
+
+def _check_count(count: int, kind: str) -> None:
+    if (count == 1) != (kind in _ALONE):
+        needed = "one frame is" if kind in _ALONE else "several frames are"
+        raise _wrong(f"{count} frame(s) where {needed} expected", kind, _FIX)
 
 
 def _type(info: Mapping[str, Any]) -> str:

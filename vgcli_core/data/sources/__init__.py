@@ -1,9 +1,12 @@
 """All datasets, by name. To add one, write a file in this folder and add a line here."""
 
 from vgcli_core.data.base import Dataset
+from vgcli_core.data.sources import spar
 from vgcli_core.errors import lookup
 
-DATASETS: dict[str, Dataset] = {}
+DATASETS: dict[str, Dataset] = {
+    "spar": spar.DATASET,
+}
 
 
 def get_dataset(name: str) -> Dataset:

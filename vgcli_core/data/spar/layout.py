@@ -1,0 +1,153 @@
+"""Where SPAR-7M lies in the raw folder: extracted, as one archive in pieces, as an archive per source, or as the
+authors' own annotation file.
+
+Source: formats of SPAR-7M, sections 1 and 4.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vgcli_core.errors import DataError
+
+SOURCES = ("rxr", "scannet", "scannetpp", "structured3d")
+
+FOLDERS = ("spar", "SPAR-7M/spar", "SPAR-7M", "SPAR-7M-RGBD/spar", "SPAR-7M-RGBD", "spar_7m", ".")
+"""Where the sources may lie, below the raw folder; the first is where a user is told to put them."""
+
+PUBLISHED = ("spar_234k.json", "spar_234k.jsonl", "spar_7m.jsonl", "spar_7m.json")
+"""The authors' own files; what their names say before the ending, the tars around them are called as well."""
+
+_TARS = (".tar", ".tar.gz", ".tgz")
+_PUBLISHED_FOLDERS = (*FOLDERS, "train", "data/train", "annotations")
+_PIECE = re.compile(r"(?P<set>spar(?:-rgbd)?)-(?P<number>[0-9]+)\.tar\.gz")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What of SPAR-7M is there.
+
+    Attributes:
+        trees: source -> its extracted folder, with `images/`, `qa_jsonl/` or both.
+        archives: each one archive, as its pieces in order.
+        published: the authors' own file, or a tar around it; None where there is none.
+    """
+
+    trees: dict[str, Path]
+    archives: tuple[tuple[Path, ...], ...]
+    published: Path | None
+
+    @property
+    def question_trees(self) -> dict[str, Path]:
+        """The extracted folders that hold questions."""
+        return {source: path for source, path in self.trees.items() if (path / "qa_jsonl").is_dir()}
+
+    @property
+    def published_is_packed(self) -> bool:
+        """Whether the authors' file is inside a tar."""
+        return self.published is not None and self.published.name.endswith(_TARS)
+
+    @property
+    def published_is_whole_mix(self) -> bool:
+        """Whether the authors' file holds the mix from which the share is still to be drawn."""
+        return self.published is not None and self.published.name.startswith("spar_7m")
+
+
+def find_layout(raw: Path) -> Layout:
+    """Look for the files; nothing is read.
+
+    Raises:
+        DataError: a piece of the archive in pieces is missing.
+    """
+    return Layout(find_trees(raw), _archives([raw / folder for folder in FOLDERS]), _published(raw))
+
+
+def find_trees(raw: Path) -> dict[str, Path]:
+    """Return the extracted folders by source."""
+    found: dict[str, Path] = {}
+    for source in SOURCES:
+        for folder in FOLDERS:
+            if source not in found and _is_tree(raw / folder / source):
+                found[source] = raw / folder / source
+    return found
+
+
+def path_in_set(member: str) -> str:
+    """Return a member's path from its source on ("scannet/images/..."), whatever folders an archive puts around it."""
+    parts = member.split("/")
+    for place, part in enumerate(parts[:-1]):
+        if part in SOURCES and parts[place + 1] in ("images", "qa_jsonl"):
+            return "/".join(parts[place:])
+    return ""
+
+
+def question_places() -> tuple[str, ...]:
+    """Return glob patterns of everything that holds questions, extracted folders first."""
+    return (*(f"{_prefix(folder)}*/qa_jsonl" for folder in FOLDERS), *_archive_places(), *published_places())
+
+
+def picture_places() -> tuple[str, ...]:
+    """Return glob patterns of everything that holds pictures, extracted folders first."""
+    return (*(f"{_prefix(folder)}*/images" for folder in FOLDERS), *_archive_places())
+
+
+def published_places() -> tuple[str, ...]:
+    """Return where the authors' own file may be."""
+    names = [*PUBLISHED, *(name.partition(".")[0] + tar for name in PUBLISHED for tar in _TARS)]
+    return tuple(dict.fromkeys(_prefix(folder) + name for folder in _PUBLISHED_FOLDERS for name in names))
+
+
+def _archive_places() -> list[str]:
+    pieces = [f"{_prefix(folder)}spar*-[0-9]*.tar.gz" for folder in FOLDERS]
+    return pieces + [f"{_prefix(folder)}{source}.tar.gz" for folder in FOLDERS for source in SOURCES]
+
+
+def _prefix(folder: str) -> str:
+    return "" if folder == "." else f"{folder}/"
+
+
+def _is_tree(folder: Path) -> bool:
+    """Tell whether a folder is SPAR's. ScanNet's own has the same name, and holds scans."""
+    return (folder / "qa_jsonl").is_dir() or ((folder / "images").is_dir() and not (folder / "scans").is_dir())
+
+
+def _published(raw: Path) -> Path | None:
+    return next((raw / place for place in published_places() if (raw / place).is_file()), None)
+
+
+def _archives(folders: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
+    for folder in folders:
+        if not folder.is_dir():
+            continue
+        pieces: dict[str, dict[int, Path]] = {}
+        for path in sorted(folder.glob("spar*.tar.gz")):
+            if match := _PIECE.fullmatch(path.name):
+                pieces.setdefault(match["set"], {})[int(match["number"])] = path
+        if pieces:
+            # The set with depth holds the same pictures and questions; the smaller one serves.
+            return (_in_order(pieces.get("spar") or next(iter(pieces.values()))),)
+        single = [folder / f"{source}.tar.gz" for source in SOURCES]
+        found = tuple((path,) for path in single if path.is_file())
+        if found:
+            return found
+    return ()
+
+
+def _in_order(pieces: dict[int, Path]) -> tuple[Path, ...]:
+    missing = [number for number in range(max(pieces) + 1) if number not in pieces]
+    if missing:
+        known = next(iter(pieces.values()))
+        name = _PIECE.fullmatch(known.name)
+        example = known.name if name is None else f"{name['set']}-{missing[0]:0{len(name['number'])}}.tar.gz"
+        raise DataError(
+            f"{len(missing)} of {max(pieces) + 1} pieces of the archive are missing, the first is {example}",
+            where=str(known.parent),
+            fix="download all pieces: they are one archive that was cut, and none can be read alone",
+        )
+    sizes = Counter(path.stat().st_size for path in pieces.values())
+    if 0 in sizes:
+        empty = next(path for path in pieces.values() if not path.stat().st_size)
+        raise DataError(f"{empty.name} is empty", where=str(empty), fix="download it again")
+    return tuple(pieces[number] for number in sorted(pieces))
