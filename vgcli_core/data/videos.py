@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from PIL import Image
 
@@ -29,7 +29,16 @@ OPTIONS = (
 )
 MISSING = "video missing"
 
-Q = TypeVar("Q")
+
+class VideoQuestion(Protocol):
+    """What is needed of a question here: an id that is unique within the split."""
+
+    @property
+    def id(self) -> str:
+        """Unique within the split."""
+
+
+Q = TypeVar("Q", bound=VideoQuestion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +88,24 @@ class Questions(Generic[Q]):
 
 
 def gather(rows: Iterable[tuple[str, Q] | BadRow], limit: int | None) -> Questions[Q]:
-    """Group questions by video.
+    """Group questions by video; a question whose id is known already is dropped.
 
     Args:
         rows: video and question of each row, or why the row is none.
         limit: rows to look at, None for all.
     """
     found: Questions[Q] = Questions()
+    known: set[str] = set()
     for row in islice(rows, limit):
         found.counts["questions"] += 1
         if isinstance(row, BadRow):
             found.drops[str(row)] += 1
         elif not is_plain(row[0]):
             found.drops["the name of the video is no file name"] += 1
+        elif row[1].id in known:
+            found.drops["repeated id"] += 1
         else:
+            known.add(row[1].id)
             found.by_video.setdefault(row[0], []).append(row[1])
     found.counts["videos"] = len(found.by_video)
     return found

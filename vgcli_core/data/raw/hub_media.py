@@ -51,26 +51,34 @@ class Library:
         folders: where extracted files may lie.
         members: zip members by the end of their name, without suffix.
         suffixes: of the files that count.
+        aliases: other names under which extracted files may lie.
     """
 
     folders: tuple[Path, ...]
     members: Mapping[str, Place]
     suffixes: tuple[str, ...]
+    aliases: Mapping[str, str]
 
     def find(self, name: str) -> Place | None:
         """Return where the medium called `name` ("scannet/scene0011_00") is; extracted files come first."""
         if not is_plain(name):
             return None
-        for folder in self.folders:
-            for suffix in self.suffixes:
-                path = folder / f"{name}{suffix}"
-                if path.is_file():
-                    return Place(path)
+        for known in dict.fromkeys((name, self.aliases.get(name, name))):
+            for folder in self.folders:
+                for suffix in self.suffixes:
+                    path = folder / f"{known}{suffix}"
+                    if path.is_file():
+                        return Place(path)
         return self.members.get(name)
 
 
 def open_library(
-    folders: Sequence[Path], zips: Sequence[Path], *, parts: int = 1, suffixes: Sequence[str] = VIDEO_SUFFIXES
+    folders: Sequence[Path],
+    zips: Sequence[Path],
+    *,
+    parts: int = 1,
+    suffixes: Sequence[str] = VIDEO_SUFFIXES,
+    aliases: Mapping[str, str] | None = None,
 ) -> Library:
     """List what folders and zips hold, by reading the zips' directories only.
 
@@ -80,6 +88,7 @@ def open_library(
         parts: how many parts at the end of a member's path make its name: 1 for "scene0011_00", 2 for
             "scannet/scene0011_00".
         suffixes: of the files that count, compared without regard to case inside zips.
+        aliases: see `Library`.
 
     Raises:
         DataError: a zip is damaged, or names a member outside of itself.
@@ -100,7 +109,7 @@ def open_library(
                 if full.lower().endswith(lowered) and not full.rpartition("/")[2].startswith("."):
                     key = "/".join(full.rpartition(".")[0].split("/")[-parts:])
                     members.setdefault(key, Place(path, name))
-    return Library(tuple(folders), members, tuple(suffixes))
+    return Library(tuple(folders), members, tuple(suffixes), aliases or {})
 
 
 def is_plain(name: str) -> bool:
