@@ -1,6 +1,7 @@
 """A furnished room and its film: plain data, made by `generate`, seen through `render`.
 
-World: metres, z up, floor at z = 0, walls along x and y; it is the aligned scan of the room. Cameras have OpenCV axes.
+World: metres, z up, floor at z = 0, walls along x and y, the middle of the floor at the origin; it is the aligned scan
+of the room. Cameras have OpenCV axes.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ class Part:
     Attributes:
         box: [9] in the world, only the first angle (yaw) is not 0.
         colour: linear RGB in [0, 1].
-        texture: a name that `render` knows; "plain" for none.
+        texture: a name in `textures.TEXTURES`; "plain" for none. A door leaf has "door", a window pane "window".
         pattern: seed of the texture's details.
     """
 
@@ -29,6 +30,21 @@ class Part:
     colour: tuple[float, float, float]
     texture: str = "plain"
     pattern: int = 0
+
+
+@dataclass(frozen=True)
+class Light:
+    """One source of light.
+
+    Attributes:
+        place: (x, y, z) in the world, metres.
+        colour: linear RGB, the light that falls on a white wall one metre away.
+        shadows: whether things cast shadows in it; it must hang above them, since shadows fall downwards.
+    """
+
+    place: tuple[float, float, float]
+    colour: tuple[float, float, float]
+    shadows: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,8 @@ class Room:
         intrinsics: [3, 3] for pictures of `width` x `height` pixels.
         cameras_to_world: [F, 4, 4].
         fps: frames per second of the film.
+        kind: what the room is used as: "kitchen".
+        lights: lamps at the ceiling and windows; () for one white lamp.
     """
 
     name: str
@@ -73,6 +91,8 @@ class Room:
     height: int
     cameras_to_world: Floats
     fps: float = 10.0
+    kind: str = ""
+    lights: tuple[Light, ...] = ()
 
 
 @dataclass(frozen=True)
