@@ -1,11 +1,17 @@
 """All datasets, by name. To add one, write a file in this folder and add a line here."""
 
 from vgcli_core.data.base import Dataset
-from vgcli_core.data.sources import spar
+from vgcli_core.data.sources import blink, cv_bench, nextqa, spar, tempcompass, video_mme, vsi_bench
 from vgcli_core.errors import lookup
 
 DATASETS: dict[str, Dataset] = {
+    "blink": blink.DATASET,
+    "cv_bench": cv_bench.DATASET,
+    "nextqa": nextqa.DATASET,
     "spar": spar.DATASET,
+    "tempcompass": tempcompass.DATASET,
+    "video_mme": video_mme.DATASET,
+    "vsi_bench": vsi_bench.DATASET,
 }
 
 
