@@ -59,18 +59,16 @@ class DetectionRules:
 def windows(scan: Scan, rules: DetectionRules) -> list[Window]:
     """Return all windows of a scan in time order; none crosses a gap between its frames.
 
-    With "first" as the reference frame a window starts at each frame that has enough after it. With "last" it ends one
-    interval before each frame, so that the last `interval` frames of a run end none: published, and harmless.
+    A window starts at each frame that has enough frames after it in its run: with "first" as the reference frame those
+    of the window, with "last" num_frames * interval, as published, so that a run's last few frames are in no window.
     """
     reach = rules.num_frames * rules.interval
-    found = []
-    for run in _runs(scan, rules.frame_step):
-        for place in range(len(run)):
-            start = place if rules.reference_frame == "first" else place - reach
-            window = run[start : start + reach : rules.interval] if start >= 0 else ()
-            if len(window) == rules.num_frames:
-                found.append(tuple(window))
-    return found
+    needed = reach - rules.interval + 1 if rules.reference_frame == "first" else reach
+    return [
+        tuple(run[start : start + reach : rules.interval])
+        for run in _runs(scan, rules.frame_step)
+        for start in range(len(run) - needed + 1)
+    ]
 
 
 def choose_windows(scan: Scan, rules: DetectionRules, generator: random.Random | None = None) -> list[int]:

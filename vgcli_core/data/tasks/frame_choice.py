@@ -50,13 +50,13 @@ def rotated_spread(total: int, wanted: int, start: int) -> list[int]:
 
 def fixed(total: int, wanted: int) -> list[int]:
     """Return evenly spaced positions with both ends, the same for every sample of a scene; all when there are fewer."""
+    _some(total)
     return uniform(total, wanted)
 
 
 def starts(generator: random.Random, total: int, mode: Mode) -> Iterator[int]:
     """Yield random starts without end: from [0, total), or in reference mode from [0, total] as published."""
-    if total < 1:
-        raise DataError("a scan without frames", fix="leave it out, or get its annotations again")
+    _some(total)
     while True:
         yield generator.randint(0, total) if mode == "reference" else generator.randrange(total)
 
@@ -69,3 +69,8 @@ def offset(generator: random.Random, total: int, wanted: int) -> int:
 def sees(positions: Sequence[int], seen: frozenset[int]) -> bool:
     """Tell whether any of the positions is one of those that see the target."""
     return any(position in seen for position in positions)
+
+
+def _some(total: int) -> None:
+    if total < 1:
+        raise DataError("a scan without frames", fix="leave it out, or get its annotations again")

@@ -133,9 +133,7 @@ def seeded_starts(scan: Scan, rules: GroundingRules) -> Starts:
     return starts
 
 
-def published_starts(
-    scan: Scan, one: Described, match: Match, rules: GroundingRules, generator: random.Random
-) -> list[list[int]]:
+def published_starts(scan: Scan, match: Match, rules: GroundingRules, generator: random.Random) -> list[list[int]]:
     """Draw from one generator for a whole split, as published, and return the starts of each choice of frames.
 
     Calls for all descriptions must follow in published order.
