@@ -1,0 +1,150 @@
+"""Film a room: one pass over its frames gives pictures, what each of them shows, and the room as a `Scan`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vgcli_core.data.rooms.labels import detection_label
+from vgcli_core.data.rooms.render import Renderer, minimum_visible
+from vgcli_core.data.rooms.scene import STRUCTURE, Room, View
+from vgcli_core.data.scan import Instance, Scan, ScanFrame
+from vgcli_core.geometry.boxes import Floats, rotations
+from vgcli_core.geometry.camera import unproject
+
+QUALITY = 95  # of the stored JPEG files; with full colour resolution, so that small things keep their colours
+
+_SLACK = 0.01  # metres between a pixel's point, from its rounded depth, and the surface that it shows
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One filmed frame.
+
+    Attributes:
+        index: of the frame, a position in `Room.cameras_to_world`.
+        view: what the camera sees.
+        jpeg: the picture as a file.
+    """
+
+    index: int
+    view: View
+    jpeg: bytes
+
+
+@dataclass(frozen=True)
+class Film:
+    """A filmed room.
+
+    Attributes:
+        room: the room.
+        scan: the room with the things that each frame shows; instance i is
+            `room.things[i]`, named as in detection (`labels`).
+        jpegs: the pictures as files, one for each frame.
+        pixels: [F, T] how many pixels of frame f show thing t.
+        structure: [F, 4] least and largest x, then y, in metres, of the walls, floor and ceiling that a frame shows;
+            NaN where it shows none.
+        doors: [F, D] how many pixels of frame f show door d, in the order of `doors_of`.
+    """
+
+    room: Room
+    scan: Scan
+    jpegs: tuple[bytes, ...]
+    pixels: NDArray[np.int64]
+    structure: Floats
+    doors: NDArray[np.int64]
+
+    @property
+    def visible(self) -> NDArray[np.bool_]:
+        """Whether frame f shows enough of thing t, [F, T]."""
+        return self.pixels >= minimum_visible(self.room.height, self.room.width)
+
+
+def shots(room: Room) -> Iterator[Shot]:
+    """Yield the frames of a room in time order, rendered one by one."""
+    renderer = Renderer(room)
+    for index in range(len(room.cameras_to_world)):
+        view = renderer.view(index)
+        yield Shot(index, view, jpeg_of(view.image))
+
+
+def film(room: Room) -> Film:
+    """Render every frame once; pictures are kept as files, views are not."""
+    jpegs, pixels, structure, doors = [], [], [], []
+    leaves = doors_of(room)
+    for shot in shots(room):
+        jpegs.append(shot.jpeg)
+        pixels.append(pixels_of(shot.view, len(room.things)))
+        points = _structure_points(room, shot)
+        structure.append(_extent(points))
+        doors.append([_inside(points, leaf) for leaf in leaves])
+    counts = np.array(pixels, dtype=np.int64).reshape(-1, len(room.things))
+    return Film(
+        room,
+        _scan(room, counts),
+        tuple(jpegs),
+        counts,
+        np.array(structure, dtype=np.float64).reshape(-1, 4),
+        np.array(doors, dtype=np.int64).reshape(-1, len(leaves)),
+    )
+
+
+def doors_of(room: Room) -> list[Floats]:
+    """Return the boxes [9] of a room's door leaves."""
+    return [part.box for part in room.structure if part.texture == "door"]
+
+
+def pixels_of(view: View, things: int) -> NDArray[np.int64]:
+    """Return how many pixels show each of the first `things` things."""
+    owners = view.owner[view.owner >= 0]
+    return np.bincount(owners.ravel(), minlength=things)[:things].astype(np.int64)
+
+
+def jpeg_of(image: NDArray[np.uint8]) -> bytes:
+    """Return [H, W, 3] uint8 RGB as a JPEG file; equal pictures give equal bytes."""
+    file = BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=QUALITY, subsampling=0)
+    return file.getvalue()
+
+
+def frame_path(room: str, index: int) -> str:
+    """Return where a frame is stored, below the frames of the prepared set."""
+    return f"rooms/{room}/{index:05d}.jpg"
+
+
+def _scan(room: Room, pixels: NDArray[np.int64]) -> Scan:
+    enough = pixels >= minimum_visible(room.height, room.width)
+    frames = tuple(
+        ScanFrame(frame_path(room.name, index), pose, tuple(np.flatnonzero(seen).tolist()))
+        for index, (pose, seen) in enumerate(zip(room.cameras_to_world, enough, strict=True))
+    )
+    intrinsics = np.eye(4)
+    intrinsics[:3, :3] = room.intrinsics
+    instances = tuple(
+        Instance(detection_label(thing.label), thing.box, number) for number, thing in enumerate(room.things)
+    )
+    return Scan(f"rooms/{room.name}", frames, intrinsics, np.eye(4), instances, (room.width, room.height))
+
+
+def _structure_points(room: Room, shot: Shot) -> Floats:
+    """Return the points [N, 3] of walls, floor, ceiling, doors and windows that a frame shows, in the world."""
+    rows, columns = np.nonzero(shot.view.owner == STRUCTURE)
+    pixels = np.column_stack([columns, rows]) + 0.5  # the middle of the first pixel is at (0.5, 0.5)
+    depth = shot.view.depth[rows, columns].astype(np.float64)
+    pose = room.cameras_to_world[shot.index]
+    return unproject(pixels, depth, room.intrinsics) @ pose[:3, :3].T + pose[:3, 3]
+
+
+def _extent(points: Floats) -> tuple[float, float, float, float]:
+    if not len(points):
+        return (np.nan, np.nan, np.nan, np.nan)
+    (x0, y0, _), (x1, y1, _) = points.min(axis=0), points.max(axis=0)
+    return (float(x0), float(x1), float(y0), float(y1))
+
+
+def _inside(points: Floats, box: Floats) -> int:
+    within = np.abs((points - box[:3]) @ rotations(box[None, 6:])[0])
+    return int((within <= box[3:6] / 2 + _SLACK).all(axis=1).sum())

@@ -1,0 +1,289 @@
+"""Procedural rooms: every task of the real datasets with exact truth, from a seed and nothing else.
+
+A unit is one room: it is filmed once, and the builders of the real datasets make its samples. Boxes, cameras and
+visibility are exact. Validation and test samples carry truths in the forms of the benchmarks scanrefer, scan2cap,
+scannet_det and vsi_bench.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import PurePosixPath
+
+from vgcli_core.data import draws
+from vgcli_core.data.base import Dataset, Need, Option, Plan, Request, Unit, Work
+from vgcli_core.data.rooms.between import axis_aligned
+from vgcli_core.data.rooms.descriptions import Description, describe
+from vgcli_core.data.rooms.film import Film, film
+from vgcli_core.data.rooms.generate import make_room
+from vgcli_core.data.rooms.labels import NYU40
+from vgcli_core.data.rooms.options import FIRST, ROOMS, numbers_of, setting_options, settings_of
+from vgcli_core.data.rooms.question import Question
+from vgcli_core.data.rooms.questions import ask
+from vgcli_core.data.rooms.shown import shown
+from vgcli_core.data.sample import Sample, Turn, human_turn
+from vgcli_core.data.tasks import frame_choice
+from vgcli_core.data.tasks.captioning import Captioned, CaptioningRules, caption_samples
+from vgcli_core.data.tasks.detection import DetectionRules, detect_samples, windows
+from vgcli_core.data.tasks.eval_type import kinds
+from vgcli_core.data.tasks.grounding import Described, GroundingRules, ground_samples
+from vgcli_core.data.tasks.posed import cameras_of, paths_of
+from vgcli_core.errors import UsageError, lookup
+from vgcli_core.geometry.boxes import Floats
+from vgcli_core.text.prompts import ask_prompt
+
+NAME = "rooms"
+NUM_FRAMES = 8
+
+_DETECT = {"detect_4": 4, "detect_6": 6}
+TASKS = ("ground", "ground_relational", "caption", *_DETECT, "ask")
+_KINDS = {"ground": "unique", "ground_relational": "relational"}  # of descriptions
+_TOO_SHORT = "film has too few frames for a window"
+
+
+def needs(request: Request) -> Sequence[Need]:
+    """Return nothing: rooms are made."""
+    return ()
+
+
+def plan(request: Request) -> Plan:
+    """Return one unit for each room. A limit is shared out among the rooms, since nobody knows yet what they give."""
+    settings = settings_of(request.options)
+    units = []
+    counts = {}
+    for split in request.splits:
+        numbers = numbers_of(request, split)
+        if request.limit is not None:
+            numbers = numbers[: request.limit]
+        for place, number in enumerate(numbers):
+            quota = None
+            if request.limit is not None:
+                quota = request.limit // len(numbers) + (place < request.limit % len(numbers))
+            units.append(Unit(f"room_{number:06d}", split, (number, quota), settings.num_frames))
+        counts[split] = {"rooms": len(numbers)}
+    return Plan(units, counts=counts)
+
+
+def build(unit: Unit, request: Request, work: Work) -> Iterator[Sample]:
+    """Yield the samples of one room, each after its frames were stored."""
+    number, quota = unit.payload
+    filmed = film(make_room(request.seed, number, settings_of(request.options)))
+    for sample in islice(_samples(filmed, unit.split, request, work), quota):
+        work.count(f"{sample.task} samples")
+        if request.with_frames:
+            for path in sample.frames:
+                work.frame(path, filmed.jpegs[int(PurePosixPath(path).stem)])
+        yield sample
+
+
+def check(request: Request) -> None:
+    """Refuse settings that no room can have, and unknown tasks."""
+    settings_of(request.options)
+    _tasks(request)
+    for name in ("interval", "windows"):
+        if int(request.options[name]) < 1:
+            raise UsageError(f"{name} is {request.options[name]}", where="options of rooms", fix="give at least 1")
+
+
+DATASET = Dataset(
+    name=NAME,
+    title="Procedural rooms: all tasks, exact truth, no input",
+    splits=tuple(FIRST),
+    default_splits=("train", "val"),
+    needs=needs,
+    plan=plan,
+    build=build,
+    num_frames=NUM_FRAMES,
+    options=(
+        ROOMS,
+        Option("tasks", ",".join(TASKS), f"what to make, with commas between them: {', '.join(TASKS)}"),
+        Option("axis_aligned", False, "boxes of grounding and captioning lie along the walls, as ScanRefer's do"),
+        Option("interval", 3, "frames of the film from one frame of a detection window to the next"),
+        Option("windows", 4, "detection windows of each room and length"),
+        *setting_options(),
+    ),
+    frame_bytes=20_000,
+    chooses_frames=True,
+    check=check,
+)
+
+
+def _tasks(request: Request) -> list[str]:
+    names = [name.strip() for name in str(request.options["tasks"]).split(",") if name.strip()]
+    table = {name: name for name in TASKS}
+    return [lookup("task of rooms", table, name) for name in names]
+
+
+def _samples(filmed: Film, split: str, request: Request, work: Work) -> Iterator[Sample]:
+    name = filmed.room.name
+    descriptions = describe(filmed, request.seed)
+    for task in dict.fromkeys(_tasks(request)):
+        made: Iterator[Sample]
+        if task in _KINDS:
+            chosen = [one for one in descriptions if one.kind == _KINDS[task]]
+            described = _described(filmed, chosen, descriptions, request)
+            made = ground_samples(filmed.scan, described, _grounding(split, request), work)
+        elif task == "caption":
+            captioned = _captioned(filmed, descriptions, split, request)
+            made = caption_samples(filmed.scan, captioned, _captioning(split, request), work)
+        elif task in _DETECT:
+            made = _detection(filmed, split, request, work, _DETECT[task])
+        else:
+            made = _asked(filmed, split, request)
+        for sample in made:
+            # Two tasks may give one id.
+            yield replace(sample, id=f"{name}/{task}/{sample.id.removeprefix(f'{name}/')}")
+
+
+def _grounding(split: str, request: Request) -> GroundingRules:
+    return GroundingRules(
+        dataset=NAME,
+        split=split,
+        training=split == "train",
+        num_frames=request.num_frames or NUM_FRAMES,
+        choice=request.choice,
+        seed=request.seed,
+        cameras=_with_cameras(request),
+    )
+
+
+def _captioning(split: str, request: Request) -> CaptioningRules:
+    return CaptioningRules(
+        dataset=NAME,
+        split=split,
+        training=split == "train",
+        num_frames=request.num_frames or NUM_FRAMES,
+        choice=request.choice,
+        seed=request.seed,
+        cameras=_with_cameras(request),
+    )
+
+
+def _with_cameras(request: Request) -> bool:
+    """Say that samples carry cameras, unless the request forbids it: here they are exact."""
+    return request.cameras is not False
+
+
+def _described(
+    filmed: Film, chosen: Sequence[Description], everything: Sequence[Description], request: Request
+) -> list[Described]:
+    """Return descriptions under the ids that ScanRefer would give them."""
+    kind = _kinds(filmed, everything)
+    return [
+        Described(
+            id=f"{one.thing}/{number}",
+            text=one.text,
+            box=_box(filmed, one.thing, request),
+            label=filmed.room.things[one.thing].label,
+            kind=kind[one.thing],
+            info=_ids(filmed, one.thing, number) | {"description": one.kind, "anchors": list(one.anchors)},
+            order=order,
+        )
+        for order, (number, one) in enumerate(_numbered(everything))
+        if one in chosen
+    ]
+
+
+def _captioned(filmed: Film, descriptions: Sequence[Description], split: str, request: Request) -> list[Captioned]:
+    """Return an object for each description in training, for each thing in evaluation."""
+    kind = _kinds(filmed, descriptions)
+    references: dict[int, list[str]] = {}
+    for one in descriptions:
+        references.setdefault(one.thing, []).append(one.text)
+    captioned = []
+    for number, one in _numbered(descriptions):
+        if split != "train" and number:
+            continue
+        box = _box(filmed, one.thing, request)
+        captioned.append(
+            Captioned(
+                id=f"{one.thing}/{number}" if split == "train" else str(one.thing),
+                text=one.text,
+                box=box,
+                true_box=box,
+                references=tuple(references[one.thing]),
+                kind=kind[one.thing],
+                info=_ids(filmed, one.thing, number),
+                order=len(captioned),
+            )
+        )
+    return captioned
+
+
+def _detection(filmed: Film, split: str, request: Request, work: Work, num_frames: int) -> Iterator[Sample]:
+    rules = DetectionRules(
+        dataset=NAME,
+        split=split,
+        training=split == "train",
+        num_frames=num_frames,
+        interval=int(request.options["interval"]),
+        frame_step=1,
+        seed=request.seed,
+        cameras=_with_cameras(request),
+    )
+    places = range(len(windows(filmed.scan, rules)))
+    if not places:
+        work.drop(_TOO_SHORT)
+    draw = draws.generator(request.seed, NAME, "windows", filmed.room.name, num_frames)
+    chosen = sorted(draw.sample(places, min(int(request.options["windows"]), len(places))))
+    return detect_samples(filmed.scan, rules, chosen)
+
+
+def _asked(filmed: Film, split: str, request: Request) -> Iterator[Sample]:
+    """Yield questions about evenly spaced frames: their answers depend on what is seen, and in which order."""
+    positions = frame_choice.fixed(len(filmed.scan.frames), request.num_frames or NUM_FRAMES)
+    for question in ask(shown(filmed, positions), request.seed):
+        yield Sample(
+            id=f"{question.kind}/{question.number}",
+            dataset=NAME,
+            split=split,
+            scene=filmed.room.name,
+            task="ask",
+            frames=paths_of(filmed.scan, positions),
+            conversations=(
+                human_turn(ask_prompt(question.text, question.options).text, len(positions)),
+                Turn("gpt", question.answer),
+            ),
+            question_type=question.kind,
+            options=question.options,
+            cameras=cameras_of(filmed.scan, positions) if _with_cameras(request) else None,
+            truth=None if split == "train" else _truth(filmed, question),
+            target_visible=True if question.things else None,
+            info={"things": list(question.things)},
+        )
+
+
+def _truth(filmed: Film, question: Question) -> dict[str, object]:
+    truth: dict[str, object] = {
+        "question_type": question.kind,
+        "ground_truth": question.answer,
+        "dataset": NAME,
+        "scene_name": filmed.room.name,
+    }
+    return truth | {"options": list(question.options)} if question.options else truth
+
+
+def _numbered(descriptions: Sequence[Description]) -> Iterator[tuple[int, Description]]:
+    """Yield descriptions, each with its number among those of its thing."""
+    seen: Counter[int] = Counter()
+    for one in descriptions:
+        yield seen[one.thing], one
+        seen[one.thing] += 1
+
+
+def _kinds(filmed: Film, descriptions: Sequence[Description]) -> dict[int, str]:
+    """Return "unique" or "multiple" for each described thing, as ScanRefer counts."""
+    keys = {one.thing: ("", str(one.thing), filmed.room.things[one.thing].label) for one in descriptions}
+    found = kinds(keys.values(), NYU40)
+    return {thing: found[key] for thing, key in keys.items()}
+
+
+def _ids(filmed: Film, thing: int, number: int) -> dict[str, object]:
+    name = filmed.room.things[thing].label.replace(" ", "_")
+    return {"object_id": str(thing), "ann_id": str(number), "object_name": name}
+
+
+def _box(filmed: Film, thing: int, request: Request) -> Floats:
+    one = filmed.room.things[thing]
+    return axis_aligned(one) if request.options["axis_aligned"] else one.box
