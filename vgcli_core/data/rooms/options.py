@@ -93,7 +93,7 @@ def _help(name: str) -> str:
     written = (
         ', written "lowest:highest"' if isinstance(getattr(_DEFAULT, name), tuple) and name != "categories" else ""
     )
-    return f"{_HELP.get(name, name.replace("_", " "))}{written}"
+    return f"{_HELP.get(name, name.replace('_', ' '))}{written}"
 
 
 def _written(value: Any) -> OptionValue:
