@@ -18,7 +18,7 @@ CLEARANCE = 0.3  # metres around the camera that stay free, below it too
 
 _WALL_DISTANCE = 0.45
 _BOB = 0.02  # metres that the camera moves up and down while walking
-_CANDIDATES = 10  # directions that are tried
+_CANDIDATES = 16  # directions that are tried
 _TREMBLE = np.array([1.3, 3.7, 7.9])  # swings of the hand in a film
 _SAMPLES = np.linspace(0, 1, 9)
 
@@ -70,7 +70,7 @@ def draw_walk(rng: np.random.Generator, settings: RoomSettings, size: Size) -> W
     return Walk(np.stack([start, middle, end]), height, rng.uniform(-pi, pi, 2))
 
 
-def film(rng: np.random.Generator, settings: RoomSettings, walk: Walk, targets: Floats, fov_degrees: float) -> Floats:
+def aim(rng: np.random.Generator, settings: RoomSettings, walk: Walk, targets: Floats, fov_degrees: float) -> Floats:
     """Choose where the camera looks along its walk.
 
     Args:
@@ -111,11 +111,11 @@ def _yaws(middle: float, pan: float, shares: Floats) -> Floats:
 
 
 def _things_met(walk: Walk, targets: Floats, middle: float, pan: float, fov: float) -> float:
-    """Return how many things come into view, a little less where the first frame shows none of them."""
+    """Return how many things come into view, and a little more the more of the film shows any."""
     away = targets[None, :, :2] - walk.places(_SAMPLES)[:, None, :2]
     angles = np.arctan2(away[..., 1], away[..., 0]) - _yaws(middle, pan, _SAMPLES)[:, None]
     seen = np.abs((angles + pi) % (2 * pi) - pi) < 0.42 * fov
-    return float(seen.any(axis=0).sum() + min(2, seen[0].sum()))
+    return float(seen.any(axis=0).sum() + 2 * np.minimum(seen.sum(axis=1), 2).mean())
 
 
 def _pose(place: Floats, yaw: float, pitch_down: float, roll: float) -> Floats:

@@ -1,5 +1,6 @@
 """What stands in a room: pieces that fit its use, the large ones first, then companions and what stands on them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import cos, pi, sin
 
@@ -12,7 +13,7 @@ from vgcli_core.data.rooms.scene import Thing
 from vgcli_core.data.rooms.structure import WALL_YAWS, against_wall, wall_length
 
 # Use of a room -> what it always has (where it fits), and weights of what else it may have.
-KINDS: dict[str, tuple[tuple[str, ...], dict[str, float]]] = {
+KINDS: Mapping[str, tuple[tuple[str, ...], Mapping[str, float]]] = {
     "bedroom": (
         ("bed", "nightstand"),
         {"nightstand": 2, "dresser": 2, "cabinet": 2, "chair": 2, "desk": 1.5, "lamp": 3, "plant": 1, "armchair": 1}
@@ -101,6 +102,7 @@ def furnish(
     rng: np.random.Generator,
     plan: Plan,
     kind: str,
+    *,
     number: int,
     scale: tuple[float, float],
     categories: tuple[str, ...],
@@ -152,7 +154,7 @@ def _find_place(
         return None
     for _ in range(_TRIES):
         place, yaw = _draw_place(rng, plan, standing, label, piece)
-        if plan.fits(footprint(piece, place, yaw)):
+        if plan.fits(footprint(piece, place, yaw), 0.0 if category.where == "hung" else GAP):
             return _Standing(label, piece, place, yaw, None)
     return None
 

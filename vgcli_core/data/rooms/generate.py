@@ -3,7 +3,7 @@
 import numpy as np
 
 from vgcli_core.data.draws import numpy_generator
-from vgcli_core.data.rooms.camera_path import draw_walk, film
+from vgcli_core.data.rooms.camera_path import aim, draw_walk
 from vgcli_core.data.rooms.furnishing import KINDS, furnish
 from vgcli_core.data.rooms.paint import FABRICS, LACQUERS, pick
 from vgcli_core.data.rooms.pieces import block
@@ -42,7 +42,7 @@ def make_room(seed: int, number: int, settings: RoomSettings = RoomSettings()) -
 
     rng = numpy_generator(seed, "rooms", number, "things")
     wanted = int(rng.integers(settings.things[0], settings.things[1] + 1))
-    things = furnish(rng, plan, kind, wanted, settings.object_scale, settings.categories)
+    things = furnish(rng, plan, kind, number=wanted, scale=settings.object_scale, categories=settings.categories)
     rng = numpy_generator(seed, "rooms", number, "clutter")
     clutter = _clutter(rng, plan, int(rng.integers(settings.clutter[0], settings.clutter[1] + 1)))
     targets = np.array([thing.box[:3] for thing in things]).reshape(-1, 3)
@@ -55,7 +55,7 @@ def make_room(seed: int, number: int, settings: RoomSettings = RoomSettings()) -
         intrinsics=intrinsics_from_fov(settings.width, settings.height, fov),
         width=settings.width,
         height=settings.height,
-        cameras_to_world=film(way, settings, walk, targets, fov),
+        cameras_to_world=aim(way, settings, walk, targets, fov),
         fps=settings.fps,
         kind=kind,
         lights=lights,
@@ -68,7 +68,7 @@ def _clutter(rng: np.random.Generator, plan: Plan, number: int) -> tuple[Part, .
     for _ in range(12 * number):
         if len(parts) == number:
             break
-        wide, deep, high = rng.uniform(0.2, 0.5), rng.uniform(0.2, 0.5), rng.uniform(0.3, 1.4)
+        wide, deep, high = rng.uniform(0.2, 0.5), rng.uniform(0.2, 0.5), rng.uniform(0.25, 1.2)
         reach = np.array(plan.size[:2]) / 2 - 0.3
         (x, y), yaw = rng.uniform(-reach, reach).tolist(), float(rng.uniform(-np.pi, np.pi))
         spot = Footprint(x, y, wide / 2, deep / 2, float(np.cos(yaw)), float(np.sin(yaw)), 0.0, high)

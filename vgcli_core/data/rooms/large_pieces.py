@@ -135,7 +135,7 @@ def desk(rng: np.random.Generator) -> Piece:
         block((-side * (width / 2 - 0.03), 0), 0, (0.04, depth - 0.04, height - 0.035), shaded(wood, 0.85), "wood"),
         block((0, -depth / 2 + 0.05), 0.3, (width - 0.1, 0.02, height - 0.335), shaded(wood, 0.8), "wood"),
         block((x, 0), 0, (0.4, depth - 0.05, height - 0.035), shaded(wood, 0.9), "wood"),
-        *_fronts((x, depth / 2 - 0.025), 0.05, (0.4, inner - 0.06), 1, 3, front),
+        *_fronts((x, depth / 2 - 0.025), 0.05, (0.4, inner - 0.06), 1, 3, colour=front),
     ]
     return assemble(parts, Top(0.03 - width / 2, width / 2 - 0.03, 0.03 - depth / 2, depth / 2 - 0.03, height))
 
@@ -209,14 +209,14 @@ def _chest(
         block((0, -0.01), 0, (width - 0.06, depth - 0.06, 0.07), _DARK),
         block((0, 0), 0.07, (width - 0.02, depth - 0.02, height - 0.1), colour, "wood", pattern=pattern),
         block((0, 0), height - 0.03, (width, depth, 0.03), shaded(colour, 0.85), "wood", pattern=pattern + 1),
-        *_fronts((0, depth / 2 - 0.01), 0.1, (width - 0.03, height - 0.15), columns, rows, front),
+        *_fronts((0, depth / 2 - 0.01), 0.1, (width - 0.03, height - 0.15), columns, rows, colour=front),
     ]
     top = Top(0.02 - width / 2, width / 2 - 0.02, 0.02 - depth / 2, depth / 2 - 0.02, height) if height < 1.2 else None
     return assemble(parts, top)
 
 
 def _fronts(
-    middle: tuple[float, float], bottom: float, area: tuple[float, float], columns: int, rows: int, colour: Colour
+    middle: tuple[float, float], bottom: float, area: tuple[float, float], columns: int, rows: int, *, colour: Colour
 ) -> list[Part]:
     """Return doors or drawers with handles over an area (width, height) of a front at y = middle[1]."""
     wide, high = area[0] / columns, area[1] / rows

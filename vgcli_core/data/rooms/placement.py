@@ -74,13 +74,13 @@ class Plan:
         spot = Footprint(x, y, opening.width / 2 + 0.08, deep / 2, cos(yaw), sin(yaw), opening.low, opening.high)
         self.taken.append(spot)
 
-    def fits(self, spot: Footprint) -> bool:
-        """Tell whether a box lies in the room and touches nothing that is there."""
+    def fits(self, spot: Footprint, from_wall: float = GAP) -> bool:
+        """Tell whether a box lies in the room, `from_wall` metres from its walls, and touches nothing that is there."""
         wide, deep = spot.reach()
         width, depth, height = self.size
         inside = (
-            abs(spot.x) + wide <= width / 2 - GAP
-            and abs(spot.y) + deep <= depth / 2 - GAP
+            abs(spot.x) + wide <= width / 2 - from_wall
+            and abs(spot.y) + deep <= depth / 2 - from_wall
             and spot.high <= height - GAP
         )
         return inside and not any(spot.meets(other, GAP) for other in self.taken)

@@ -1,8 +1,8 @@
 """Which cuboid is nearest in each pixel: a z-buffer of inverse depths, without a division and without rays.
 
-The inverse depth of a plane is an affine function of the pixel. A ray enters a cuboid through the farthest of the planes
-that face the camera and leaves it through the nearest of the others, so each cuboid costs a few sums, minima and maxima
-over the rectangle of pixels it can touch. Nothing is divided by a component of a ray, so none of them can be 0 / 0.
+The inverse depth of a plane is an affine function of the pixel. A ray enters a cuboid through the farthest of the
+planes that face the camera and leaves it through the nearest of the others, so each cuboid costs a few sums, minima and
+maxima over the rectangle of pixels it can touch. Nothing is divided by a component of a ray, so none can be 0 / 0.
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def nearest(
     planes = np.concatenate([per_pixel, -per_pixel], axis=1) / room[:, :, None]  # [P, 6, 3]: a, b, c of a u + b v + c
     planes = np.take_along_axis(planes, np.argsort(~faces, axis=1, kind="stable")[:, :, None], axis=1)
     facing = faces.sum(axis=1)
-    left, right, top, bottom = _rectangles(these.corners, turn, eye, intrinsics, width, height)
+    left, right, top, bottom = _rectangles(these.corners, turn, eye, intrinsics, (width, height))
 
     along = (planes[:, :, 0, None] * (np.arange(width) + 0.5)).astype(np.float32)
     down = (planes[:, :, 1, None] * (np.arange(height) + 0.5) + planes[:, :, 2, None]).astype(np.float32)
@@ -85,7 +85,7 @@ def nearest(
 
 
 def _rectangles(
-    points: Floats, turn: Floats, eye: Floats, intrinsics: Floats, width: int, height: int
+    points: Floats, turn: Floats, eye: Floats, intrinsics: Floats, picture: tuple[int, int]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Return left, right, top and bottom [P] of the pixels that each cuboid [P, 8, 3] can touch; right and bottom are
     one past the last. A cuboid that reaches behind the camera may touch all pixels, one entirely behind it none.
@@ -99,7 +99,7 @@ def _rectangles(
     crosses = ~ahead.all(axis=1) & ahead.any(axis=1)
     none = ~ahead.any(axis=1)
     bounds = []
-    for values, size in ((u, width), (v, height)):
+    for values, size in zip((u, v), picture, strict=True):
         low = np.where(crosses, 0, np.clip(np.floor(values.min(axis=1) - 0.5), 0, size)).astype(np.intp)
         high = np.where(crosses, size, np.clip(np.ceil(values.max(axis=1) + 0.5), 0, size)).astype(np.intp)
         bounds.append((low, np.where(none, low, high)))

@@ -75,7 +75,7 @@ class RoomSettings:
     shake: Range = (0.2, 1.0)
 
     def __post_init__(self) -> None:
-        """Check every value. Raises UsageError or UnknownName that names the setting."""
+        """Check every value; raises UsageError or UnknownName that names the setting."""
         for name in ("width", "height"):
             _whole(name, getattr(self, name), 8, 4096)
         _whole("num_frames", self.num_frames, 1, 10_000)
@@ -89,7 +89,7 @@ class RoomSettings:
         highest = self.room_height[0] - CAMERA_ABOVE
         if self.camera_height[1] > highest:
             raise UsageError(
-                f"camera_height goes up to {self.camera_height[1]} m, too near the lowest ceiling ({self.room_height[0]} m)",
+                f"camera_height goes up to {self.camera_height[1]} m, the lowest ceiling is at {self.room_height[0]} m",
                 where="settings of rooms",
                 fix=f"keep it below {highest:.2f}, or raise room_height",
             )

@@ -25,15 +25,17 @@ from vgcli_core.data.rooms.paint import (
 )
 from vgcli_core.data.rooms.scene import Light, Part
 from vgcli_core.data.rooms.settings import DOOR_HEIGHT
-from vgcli_core.geometry.boxes import Floats
 
 WALL_YAWS = (0.0, pi / 2, pi, -pi / 2)
 
 _THICK = 0.2  # of the slabs around the room; they reach beyond each other, so that no ray slips between them
 _SKIRTING = 0.08  # metres high
+_FRAME = 0.065  # metres wide, around doors and windows
+_SUNK = 0.005  # metres that what is on a wall reaches into it
 _WET = ("bathroom", "kitchen")
 
 Size = tuple[float, float, float]
+Paint = tuple[Colour, str]  # colour and texture
 
 
 @dataclass(frozen=True)
@@ -73,30 +75,23 @@ def against_wall(size: Size, wall: int, along: float, inward: float) -> tuple[fl
 
 
 def draw_openings(rng: np.random.Generator, size: Size) -> tuple[Opening, ...]:
-    """Draw a door, sometimes a second one, and up to two windows; no two of them on one stretch of wall."""
+    """Draw a door, sometimes a second one, and one or two windows; no two of them on one stretch of wall."""
     openings: list[Opening] = []
     for _ in range(1 + int(rng.random() < 0.15)):
-        _add(rng, size, openings, float(rng.uniform(0.8, 0.95)), 0.0, DOOR_HEIGHT)
+        _add(rng, size, openings, (float(rng.uniform(0.8, 0.95)), 0.0, DOOR_HEIGHT))
     for _ in range(int(rng.integers(1, 3))):
-        _add(
-            rng,
-            size,
-            openings,
-            float(rng.uniform(0.8, 1.7)),
-            float(rng.uniform(0.8, 1.0)),
-            float(rng.uniform(1.9, 2.1)),
-        )
+        _add(rng, size, openings, tuple(rng.uniform((0.8, 0.8, 1.9), (1.7, 1.0, 2.1)).tolist()))
     return tuple(openings)
 
 
-def _add(rng: np.random.Generator, size: Size, openings: list[Opening], width: float, low: float, high: float) -> None:
-    for _ in range(20):
+def _add(rng: np.random.Generator, size: Size, openings: list[Opening], edges: tuple[float, ...]) -> None:
+    """Add an opening of a width, between two heights, where a wall has room for it."""
+    width, low, high = edges
+    for _ in range(40):
         wall = int(rng.integers(4))
         reach = wall_length(size, wall) / 2 - width / 2 - 0.25
-        if reach < 0:
-            continue
-        along = float(rng.uniform(-reach, reach))
-        if all(o.wall != wall or abs(o.along - along) > (o.width + width) / 2 + 0.2 for o in openings):
+        along = float(rng.uniform(-1, 1)) * max(reach, 0.0)
+        if reach >= 0 and all(o.wall != wall or abs(o.along - along) > (o.width + width) / 2 + 0.2 for o in openings):
             openings.append(Opening(wall, along, width, low, high))
             return
 
@@ -106,31 +101,23 @@ def build_structure(rng: np.random.Generator, size: Size, kind: str, openings: S
     width, depth, height = size
     floor, wall = _floor_paint(rng, kind), _wall_paint(rng, kind)
     beyond = 2 * _THICK
+    lid = (width + beyond, depth + beyond, _THICK)
     parts = [
-        _slab((0, 0, -_THICK / 2), (width + beyond, depth + beyond, _THICK), *floor, int(rng.integers(1000))),
-        _slab(
-            (0, 0, height + _THICK / 2),
-            (width + beyond, depth + beyond, _THICK),
-            pick(rng, CEILINGS, 0.05),
-            "plaster",
-            0,
-        ),
+        _slab((0, 0, -_THICK / 2), lid, floor, int(rng.integers(1000))),
+        _slab((0, 0, height + _THICK / 2), lid, (pick(rng, CEILINGS, 0.05), "plaster")),
     ]
     accent = int(rng.integers(8))  # now and then one wall has a colour of its own
     for number in range(4):
-        paint = _wall_paint(rng, kind) if number == accent else wall
         x, y = against_wall(size, number, 0, -_THICK / 2)
         edges = (wall_length(size, number) + beyond, _THICK, height + beyond)
-        parts.append(_slab((x, y, height / 2), edges, *paint, int(rng.integers(1000)), WALL_YAWS[number]))
+        paint = _wall_paint(rng, kind) if number == accent else wall
+        parts.append(_slab((x, y, height / 2), edges, paint, int(rng.integers(1000)), WALL_YAWS[number]))
     trim = pick(rng, CERAMICS + DARKS[2:], 0.05) if rng.random() < 0.8 else pick(rng, DOORS)
     parts += [piece for number in range(4) for piece in _skirting(size, number, openings, trim)]
     leaf = pick(rng, DOORS)
     for opening in openings:
-        parts += (
-            _door(size, opening, leaf, trim)
-            if opening.is_door
-            else _window(size, opening, trim, int(rng.integers(1000)))
-        )
+        pattern = int(rng.integers(1000))
+        parts += _door(size, opening, leaf, trim) if opening.is_door else _window(size, opening, trim, pattern)
     if kind not in _WET and rng.random() < 0.6:
         parts.append(_rug(rng, size))
     return tuple(parts)
@@ -152,7 +139,7 @@ def draw_lights(rng: np.random.Generator, size: Size, openings: Sequence[Opening
     return tuple(lights)
 
 
-def _floor_paint(rng: np.random.Generator, kind: str) -> tuple[Colour, str]:
+def _floor_paint(rng: np.random.Generator, kind: str) -> Paint:
     if kind in _WET or rng.random() < 0.15:
         return pick(rng, STONE_FLOORS), str(rng.choice(["tiles", "checker", "marble"]))
     if rng.random() < 0.3:
@@ -160,103 +147,72 @@ def _floor_paint(rng: np.random.Generator, kind: str) -> tuple[Colour, str]:
     return pick(rng, WOOD_FLOORS), str(rng.choice(["planks", "parquet"]))
 
 
-def _wall_paint(rng: np.random.Generator, kind: str) -> tuple[Colour, str]:
+def _wall_paint(rng: np.random.Generator, kind: str) -> Paint:
     if kind in _WET and rng.random() < 0.6:
         return pick(rng, WALLS, 0.08), "wall tiles"
     return pick(rng, WALLS, 0.08), str(rng.choice(["plaster", "plaster", "plaster", "wallpaper", "brick"]))
 
 
-def _slab(
-    middle: tuple[float, float, float], size: Size, colour: Colour, texture: str, pattern: int, yaw: float = 0.0
-) -> Part:
-    return Part(np.array([*middle, *size, yaw, 0.0, 0.0]), colour, texture, pattern)
+def _slab(middle: Size, size: Size, paint: Paint, pattern: int = 0, yaw: float = 0.0) -> Part:
+    return Part(np.array([*middle, *size, yaw, 0.0, 0.0]), *paint, pattern)
 
 
-def _on_wall(
-    size: Size,
-    wall: int,
-    along: float,
-    heights: tuple[float, float],
-    width: float,
-    proud: float,
-    colour: Colour,
-    texture: str = "plain",
-    pattern: int = 0,
-) -> Part:
-    """Return a part on a wall that stands out by `proud` metres; its back is sunk a little into the wall."""
-    x, y = against_wall(size, wall, along, proud / 2 - 0.005)
-    low, high = heights
-    return _slab((x, y, (low + high) / 2), (width, proud + 0.01, high - low), colour, texture, pattern, WALL_YAWS[wall])
+def _on_wall(size: Size, where: Opening, proud: float, paint: Paint, pattern: int = 0) -> Part:
+    """Return a part that covers a stretch of a wall and stands out by `proud` metres; its back is sunk in a little."""
+    x, y = against_wall(size, where.wall, where.along, (proud - _SUNK) / 2)
+    edges = (where.width, proud + _SUNK, where.high - where.low)
+    return _slab((x, y, (where.low + where.high) / 2), edges, paint, pattern, WALL_YAWS[where.wall])
 
 
 def _skirting(size: Size, wall: int, openings: Sequence[Opening], colour: Colour) -> list[Part]:
     """Return the boards along the foot of a wall, with gaps for doors."""
     half = wall_length(size, wall) / 2
-    gaps = sorted(
-        (o.along - o.width / 2 - 0.07, o.along + o.width / 2 + 0.07) for o in openings if o.wall == wall and o.is_door
-    )
-    starts, ends = [-half, *(right for _, right in gaps)], [*(left for left, _ in gaps), half]
+    doors = sorted((o.along, o.width / 2 + _FRAME) for o in openings if o.wall == wall and o.is_door)
+    starts = [-half, *(along + reach for along, reach in doors)]
+    ends = [*(along - reach for along, reach in doors), half]
     return [
-        _on_wall(size, wall, (start + end) / 2, (0.0, _SKIRTING), end - start, 0.012, colour, "plain")
+        _on_wall(size, Opening(wall, (start + end) / 2, end - start, 0.0, _SKIRTING), 0.012, (colour, "plain"))
         for start, end in zip(starts, ends, strict=True)
         if end - start > 0.02
     ]
 
 
-def _frame(size: Size, opening: Opening, colour: Colour, thick: float, proud: float) -> list[Part]:
+def _frame(size: Size, opening: Opening, colour: Colour, proud: float) -> list[Part]:
     """Return what runs around an opening, outside it: two sides and a lintel, and a sill below a window."""
+    wall, along, width, low, high = opening.wall, opening.along, opening.width, opening.low, opening.high
+    aside = (width + _FRAME) / 2
     bars = [
-        _on_wall(
-            size,
-            opening.wall,
-            opening.along + side * (opening.width + thick) / 2,
-            (opening.low, opening.high + thick),
-            thick,
-            proud,
-            colour,
-        )
-        for side in (-1, 1)
+        Opening(wall, along - aside, _FRAME, low, high + _FRAME),
+        Opening(wall, along + aside, _FRAME, low, high + _FRAME),
+        Opening(wall, along, width, high, high + _FRAME),
     ]
-    bars.append(
-        _on_wall(size, opening.wall, opening.along, (opening.high, opening.high + thick), opening.width, proud, colour)
-    )
+    parts = [_on_wall(size, bar, proud, (colour, "plain")) for bar in bars]
     if not opening.is_door:
-        bars.append(
-            _on_wall(
-                size,
-                opening.wall,
-                opening.along,
-                (opening.low - 0.04, opening.low),
-                opening.width + 0.2,
-                proud + 0.05,
-                colour,
-            )
-        )
-    return bars
+        sill = Opening(wall, along, width + 0.2, low - 0.04, low)
+        parts.append(_on_wall(size, sill, proud + 0.05, (shaded(colour, 0.95), "plain")))
+    return parts
 
 
 def _door(size: Size, opening: Opening, leaf: Colour, trim: Colour) -> list[Part]:
-    heights, knob = (opening.low, opening.high), opening.along + 0.42 * opening.width
+    handle = Opening(opening.wall, opening.along + 0.42 * opening.width - 0.05, 0.12, 0.99, 1.015)
     return [
-        _on_wall(size, opening.wall, opening.along, heights, opening.width, 0.02, leaf, "door"),
-        *_frame(size, opening, shaded(trim, 0.95), 0.07, 0.035),
-        _on_wall(size, opening.wall, knob - 0.05, (0.99, 1.015), 0.12, 0.06, linear("#b9a25a"), "metal"),
+        _on_wall(size, opening, 0.02, (leaf, "door")),
+        *_frame(size, opening, shaded(trim, 0.95), 0.035),
+        _on_wall(size, handle, 0.06, (linear("#b9a25a"), "metal")),
     ]
 
 
 def _window(size: Size, opening: Opening, trim: Colour, pattern: int) -> list[Part]:
-    heights = (opening.low, opening.high)
+    bar = Opening(opening.wall, opening.along, 0.04, opening.low, opening.high)
     return [
-        _on_wall(
-            size, opening.wall, opening.along, heights, opening.width, 0.008, (0.95, 0.95, 0.95), "window", pattern
-        ),
-        *_frame(size, opening, trim, 0.06, 0.03),
-        _on_wall(size, opening.wall, opening.along, heights, 0.04, 0.025, trim),
+        _on_wall(size, opening, 0.008, ((0.95, 0.95, 0.95), "window"), pattern),
+        *_frame(size, opening, trim, 0.03),
+        _on_wall(size, bar, 0.025, (trim, "plain")),
     ]
 
 
 def _rug(rng: np.random.Generator, size: Size) -> Part:
     width, depth = (min(float(rng.uniform(1.2, 2.2)), edge * 0.5) for edge in size[:2])
     x, y = ((edge / 2 - 1.3) * float(rng.uniform(-0.6, 0.6)) for edge in size[:2])
-    box: Floats = np.array([x, y, 0.003, width, depth, 0.006, float(rng.uniform(-0.4, 0.4)), 0.0, 0.0])
-    return Part(box, (0.9, 0.9, 0.9), "rug", int(rng.integers(1000)))
+    turn = float(rng.uniform(-0.4, 0.4))
+    return _slab((x, y, 0.003), (width, depth, 0.006), ((0.9, 0.9, 0.9), "rug"), int(rng.integers(1000)), turn)

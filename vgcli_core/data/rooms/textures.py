@@ -167,8 +167,9 @@ def _carpet(rng: np.random.Generator) -> Tile:
 
 
 def _marble(rng: np.random.Generator) -> Tile:
-    veins = np.abs(_noise(rng, 5, 5) + 0.5 * _noise(rng, 11, 11))
-    return 1.05 - 0.25 * np.clip(1 - 6 * veins, 0, 1) + 0.05 * _noise(rng, 8, 8)
+    clouds = 0.09 * _noise(rng, 4, 4) + 0.06 * _noise(rng, 9, 9) + 0.03 * _noise(rng, 21, 21)
+    veins = np.abs(_noise(rng, 3, 7) + 0.6 * _noise(rng, 7, 13))
+    return 1 + clouds - 0.12 * np.clip(1 - 9 * veins, 0, 1)
 
 
 def _wallpaper(rng: np.random.Generator) -> Tile:
@@ -279,7 +280,7 @@ def _picture(rng: np.random.Generator) -> Tile:
 
 
 def _rug(rng: np.random.Generator) -> Tile:
-    colours = rng.uniform(0.05, 0.6, (4, 3))
+    colours = rng.uniform(0.08, 0.5, (4, 1)) + rng.uniform(-0.06, 0.12, (4, 3))
     rows, columns = np.indices((SIDE, SIDE))
     edge = np.minimum(np.minimum(rows, SIDE - 1 - rows), np.minimum(columns, SIDE - 1 - columns))
     tile = np.ones((SIDE, SIDE, 3)) * colours[0]
