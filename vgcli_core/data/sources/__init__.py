@@ -4,6 +4,7 @@ from vgcli_core.data.base import Dataset
 from vgcli_core.data.sources import (
     blink,
     cv_bench,
+    llava_hound,
     nextqa,
     rooms,
     scan2cap,
@@ -21,6 +22,7 @@ from vgcli_core.errors import lookup
 DATASETS: dict[str, Dataset] = {
     "blink": blink.DATASET,
     "cv_bench": cv_bench.DATASET,
+    "llava_hound": llava_hound.DATASET,
     "nextqa": nextqa.DATASET,
     "rooms": rooms.DATASET,
     "scan2cap": scan2cap.DATASET,

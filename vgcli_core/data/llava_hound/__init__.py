@@ -1,0 +1,1 @@
+"""LLaVA-Hound: its frame folders, extracted or inside archives, and its rows."""
