@@ -79,16 +79,19 @@ class Questions(Generic[Q]):
 def plan_pictures(request: Request, split: str, found: Questions[Q]) -> Plan:
     """Return a plan with a unit for each stretch of wanted rows of a table."""
     wanted = set(request.wanted(list(dict.fromkeys(question.scene for _, _, question in found.rows))))
-    by_table: dict[Path, list[tuple[int, Q]]] = {}
+    # Scenes asked for by name are units of their own, so that a name which is not there can be told.
+    named = isinstance(request.scenes, frozenset)
+    groups: dict[tuple[Path, str], list[tuple[int, Q]]] = {}
     for table, number, question in found.rows:
         if question.scene in wanted:
-            by_table.setdefault(table, []).append((number, question))
+            groups.setdefault((table, question.scene if named else ""), []).append((number, question))
     units = []
-    for table, rows in by_table.items():
+    for (table, scene), rows in groups.items():
         for first in range(0, len(rows), _CHUNK):
             job = PictureJob(table, tuple(rows[first : first + _CHUNK]))
-            key = f"{table.parent.name}-{table.name}-{job.questions[0][0]:06}"
+            key = f"{scene or table.parent.name}-{table.name}-{job.questions[0][0]:06}"
             units.append(Unit(key, split, job, len(job.questions)))
+    by_table = dict.fromkeys(table for table, _ in groups)
     return Plan(tuple(units), {split: dict(found.drops)}, {split: {"questions": found.total}}, inputs=tuple(by_table))
 
 
