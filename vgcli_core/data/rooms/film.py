@@ -132,10 +132,12 @@ def _scan(room: Room, pixels: NDArray[np.int64]) -> Scan:
 def _structure_points(room: Room, shot: Shot) -> Floats:
     """Return the points [N, 3] of walls, floor, ceiling, doors and windows that a frame shows, in the world."""
     rows, columns = np.nonzero(shot.view.owner == STRUCTURE)
-    pixels = np.column_stack([columns, rows]) + 0.5  # the middle of the first pixel is at (0.5, 0.5)
+    # The middle of the first pixel is at (0.5, 0.5).
+    pixels: Floats = np.column_stack([columns, rows]).astype(np.float64) + 0.5
     depth = shot.view.depth[rows, columns].astype(np.float64)
     pose = room.cameras_to_world[shot.index]
-    return unproject(pixels, depth, room.intrinsics) @ pose[:3, :3].T + pose[:3, 3]
+    points: Floats = unproject(pixels, depth, room.intrinsics) @ pose[:3, :3].T + pose[:3, 3]
+    return points
 
 
 def _extent(points: Floats) -> tuple[float, float, float, float]:

@@ -191,7 +191,7 @@ def _captioned(filmed: Film, descriptions: Sequence[Description], split: str, re
     references: dict[int, list[str]] = {}
     for one in descriptions:
         references.setdefault(one.thing, []).append(one.text)
-    captioned = []
+    captioned: list[Captioned] = []
     for number, one in _numbered(descriptions):
         if split != "train" and number:
             continue

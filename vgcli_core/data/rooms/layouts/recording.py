@@ -20,7 +20,7 @@ from vgcli_core.data.scan import Scan
 from vgcli_core.geometry.boxes import Floats
 
 STEP = 10  # recorded frames for each frame that EmbodiedScan and the published frames keep
-LOST_EVERY = 12  # about one in so many of those has no pose
+LOST_EVERY = 24  # frames for each stretch of those without a pose; there is one at least
 
 # Values of a lost pose; ScanNet has the first, other tools wrote the second.
 _LOST = (-np.inf, np.nan)
@@ -55,7 +55,7 @@ class Recording:
     @property
     def world_to_scan(self) -> Floats:
         """The way [4, 4] from the room's world to the recorded one."""
-        return np.linalg.inv(self.alignment)
+        return np.linalg.inv(self.alignment).astype(np.float64)
 
     def frames(self, every: int = 1) -> Iterator[RecordedFrame]:
         """Yield every `every`-th recorded frame."""
@@ -77,11 +77,13 @@ def record(room: Room, scene: str, seed: int) -> Recording:
     alignment = np.eye(4)
     alignment[:2, :2] = [[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]]
     alignment[:3, 3] = [draw.uniform(-4, 4), draw.uniform(-4, 4), draw.uniform(-0.3, 0.3)]
+    total = len(room.cameras_to_world)
+    before = set(draw.sample(range(total), max(total // LOST_EVERY, 1)))
     slots = []
-    for frame in range(len(room.cameras_to_world)):
-        slots.append((frame, True))
-        if draw.random() < 1 / LOST_EVERY:
+    for frame in range(total):
+        if frame in before:
             slots += [(frame, False)] * draw.randint(1, 2)
+        slots.append((frame, True))
     return Recording(scene, room, alignment.round(6), tuple(slots), draw.choice(_LOST))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from vgcli_core.atomic import atomic_path
 from vgcli_core.data.rooms.film import Film, shots
 from vgcli_core.data.rooms.layouts.files import write_json
 from vgcli_core.data.rooms.layouts.recording import Recording
@@ -35,24 +36,26 @@ def write_vsi_bench(rooms: _Rooms, raw: Path, seed: int) -> list[Path]:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise VgllmError("writing parquet needs pyarrow", fix="pip install pyarrow") from error
-    folder, written, rows = raw / "vsi_bench", [], []
+    folder, written = raw / "vsi_bench", []
+    rows: list[dict[str, Any]] = []
     for film, recording in rooms:
         video = folder / "scannet" / f"{recording.scene}.mp4"
         write_video(video, (shot.view.image for shot in shots(film.room)), film.room.fps, quality=10)
         written.append(video)
         for question in questions_of(film, seed):
             rows.append(_vsi_row(len(rows), recording.scene, question))
-    table = pa.Table.from_pylist(rows, schema=_schema(pa))
     for name, pruned in (("debiased", False), ("pruned", True)):
         path = folder / f"test_{name}.parquet"
-        pq.write_table(table.filter(pa.compute.equal(table["pruned"], pruned)), path)
+        table = pa.Table.from_pylist([row for row in rows if row["pruned"] == pruned], schema=_schema(pa))
+        with atomic_path(path) as temporary:
+            pq.write_table(table, temporary)
         written.append(path)
     return written
 
 
 def write_vlm3r(rooms: _Rooms, raw: Path, seed: int) -> Path:
     """Write questions as VLM-3R's conversations below `raw`/vlm3r; return the file."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for film, recording in rooms:
         for question in questions_of(film, seed):
             text = ask_prompt(question.text, question.options).text
@@ -74,7 +77,8 @@ def write_vlm3r(rooms: _Rooms, raw: Path, seed: int) -> Path:
 
 def write_sqa3d(split: str, rooms: _Rooms, raw: Path) -> list[Path]:
     """Write questions asked from a place as SQA3D's two files below `raw`/sqa3d; return the files."""
-    questions, annotations = [], []
+    questions: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for film, recording in rooms:
         for situation, text, answer, place in _situated(film):
             number = 220602000000 + len(questions)
