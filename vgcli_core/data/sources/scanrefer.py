@@ -63,7 +63,7 @@ def plan(request: Request) -> Plan:
         # As published, the draws of one description depend on those of all before it.
         posed = {row.description.scene for row in (table.rows if reference else wanted)}
         scans = scannet_scans.load_scans(request, scannet_scans.PARTS[split], posed)
-        order = published_order(len(table.rows), int(request.options["workers"]))
+        order = published_order(len(table.rows), int(request.options["published_workers"]))
         handled = [table.rows[place] for place in order]
         starts = _draw(request, split, handled, scans) if reference else {}
         rank = {row.place: number for number, row in enumerate(handled)}
@@ -131,7 +131,9 @@ DATASET = Dataset(
         "train": {"descriptions": 36665, "objects": 7875, "scenes": 562},
         "val": {"samples": 9508, "descriptions": 9508, "objects": 2068, "scenes": 141},
     },
-    options=(Option("workers", 1, "reference mode: processes of the published generator, which decide its order"),),
+    options=(
+        Option("published_workers", 1, "reference mode: processes of the published generator, which decide its order"),
+    ),
     record=record,
     record_file=lambda split, num_frames: f"scanrefer_{split}_{num_frames}frames.json",
     chooses_frames=True,
