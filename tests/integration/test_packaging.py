@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 # Import names that differ from the name on the package index.
-DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml", "huggingface_hub": "huggingface-hub", "flash_attn": "flash-attn"}
+DISTRIBUTION = {
+    "PIL": "pillow",
+    "yaml": "pyyaml",
+    "cv2": "opencv-python-headless",
+    "huggingface_hub": "huggingface-hub",
+    "flash_attn": "flash-attn",
+}
 
 
 def names(requirements: list[str]) -> set[str]:

@@ -8,6 +8,7 @@ import gzip
 import io
 import tarfile
 import zlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,11 +61,11 @@ def read_members(pieces: Sequence[Path]) -> Iterator[Member]:
     joined = _Pieces(pieces)
     with _damage_named(joined), io.BufferedReader(joined, _BLOCK) as buffered:
         packed = buffered.peek(2)[:2] == _GZIP
-        stream = cast(BinaryIO, gzip.GzipFile(fileobj=buffered)) if packed else cast(BinaryIO, buffered)
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
+        stream = _Recent(cast(BinaryIO, gzip.GzipFile(fileobj=buffered) if packed else buffered))
+        with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|") as archive:
             yield from _members(archive, joined)
-            # A packed archive ends with a checksum. A plain one that was cut between two members only lacks its mark.
-            if not packed and archive.offset >= sum(path.stat().st_size for path in pieces):
+            # tarfile takes a header that is cut off or damaged for the end.
+            if stream.at(archive.offset, tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                 raise EOFError("it has no end mark")
         while stream.read(_BLOCK):
             pass
@@ -105,6 +106,26 @@ def _members(archive: tarfile.TarFile, joined: "_Pieces") -> Iterator[Member]:
             yield Member(name, entry.size, file, joined)
 
 
+class _Recent:
+    """A stream that remembers what was read last: more than what tarfile reads at once."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._position = stream, 0
+        self._blocks = deque[bytes](maxlen=3)
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._position += len(data)
+        self._blocks.append(data)
+        return data
+
+    def at(self, place: int, size: int) -> bytes:
+        """Return `size` bytes from `place` on, as far as they are remembered."""
+        recent = b"".join(self._blocks)
+        start = place - (self._position - len(recent))
+        return recent[start : start + size] if start >= 0 else b""
+
+
 class _Pieces(io.RawIOBase):
     """Files, one after the other, as one."""
 
@@ -122,17 +143,17 @@ class _Pieces(io.RawIOBase):
         return True
 
     def readinto(self, buffer: object, /) -> int:
-        view = memoryview(cast(bytearray, buffer))
-        while self._number < len(self._paths):
+        view, filled = memoryview(cast(bytearray, buffer)), 0
+        while filled < len(view) and self._number < len(self._paths):
             if self._file is None:
                 self._file = self.current.open("rb")
-            count = self._file.readinto(view)  # type: ignore[attr-defined]
-            if count:
-                return int(count)
-            self._file.close()
-            self._file = None
-            self._number += 1
-        return 0
+            count = self._file.readinto(view[filled:])  # type: ignore[attr-defined]
+            filled += count
+            if not count:
+                self._file.close()
+                self._file = None
+                self._number += 1
+        return filled
 
     def close(self) -> None:
         if self._file is not None:
