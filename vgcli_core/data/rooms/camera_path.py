@@ -10,7 +10,7 @@ from math import cos, pi, sin
 import numpy as np
 
 from vgcli_core.data.rooms.placement import Footprint
-from vgcli_core.data.rooms.settings import CAMERA_ABOVE, RoomSettings
+from vgcli_core.data.rooms.settings import RoomSettings
 from vgcli_core.data.rooms.structure import Size
 from vgcli_core.geometry.boxes import Floats
 
@@ -58,7 +58,7 @@ def draw_walk(rng: np.random.Generator, settings: RoomSettings, size: Size) -> W
     """Draw a walk through the outer part of a room, where a camera can look across it."""
     reach = np.array(size[:2]) / 2 - _WALL_DISTANCE
     length = float(rng.uniform(*settings.walk))
-    height = min(float(rng.uniform(*settings.camera_height)), size[2] - CAMERA_ABOVE)
+    height = float(rng.uniform(*settings.camera_height))
     starts = rng.uniform(-reach, reach, (4, 2))
     start = starts[np.argmax(np.abs(starts / reach).max(axis=1))]
     turns = rng.uniform(-pi, pi, 12)

@@ -13,8 +13,10 @@ from vgcli_core.data.rooms.settings import RoomSettings
 from vgcli_core.data.rooms.structure import build_structure, draw_lights, draw_openings
 from vgcli_core.geometry.camera import intrinsics_from_fov
 
+_USUAL = RoomSettings()
 
-def make_room(seed: int, number: int, settings: RoomSettings = RoomSettings()) -> Room:  # noqa: B008 frozen
+
+def make_room(seed: int, number: int, settings: RoomSettings = _USUAL) -> Room:
     """Return room `number` of `seed`: the same one for the same settings, whatever was made before.
 
     The size and number of pictures change nothing but `width`, `height`, the intrinsics and how finely the path is

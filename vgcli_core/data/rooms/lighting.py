@@ -77,7 +77,8 @@ def _near(x: Singles, y: Singles, edges: tuple[float, float], yaw: float, blur: 
     along = np.maximum(np.abs(c * x[None] + s * y[:, None]) - np.float32(edges[0] / 2), 0)
     across = np.maximum(np.abs(c * y[:, None] - s * x[None]) - np.float32(edges[1] / 2), 0)
     rest = np.maximum(1 - np.sqrt(along * along + across * across) / np.float32(blur), 0)
-    return rest * rest
+    square: Singles = rest * rest
+    return square
 
 
 def _cells(middle: float, reach: float, edge: float, count: int) -> slice:

@@ -6,7 +6,7 @@ middle is at the origin and the lowest point at z = 0.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import cos, sin
+from math import cos, pi, remainder, sin
 
 import numpy as np
 
@@ -103,10 +103,12 @@ def placed(piece: Piece, place: tuple[float, float, float], yaw: float) -> tuple
         yaw: radians, its turn about the vertical.
     """
     x, y, z = place
+    yaw = remainder(yaw, 2 * pi)
     c, s = cos(yaw), sin(yaw)
     parts = []
     for part in piece.parts:
         a, b, h, dx, dy, dz, own = part.box[:7].tolist()
-        box = np.array([x + c * a - s * b, y + s * a + c * b, z + h, dx, dy, dz, own + yaw, 0.0, 0.0])
+        turn = remainder(own + yaw, 2 * pi)
+        box = np.array([x + c * a - s * b, y + s * a + c * b, z + h, dx, dy, dz, turn, 0.0, 0.0])
         parts.append(replace(part, box=box))
     return np.array([x, y, z + piece.size[2] / 2, *piece.size, yaw, 0.0, 0.0]), tuple(parts)

@@ -12,9 +12,8 @@ from vgcli_core.errors import UsageError, lookup
 Range = tuple[float, float]  # lowest and highest value; draws are uniform in between
 
 DOOR_HEIGHT = 2.0  # metres, in every room: the metric cue
-CAMERA_ABOVE = 0.15  # metres between the camera and the ceiling, at least
 
-# What each range may hold at most: (lowest, highest, unit).
+# What each range may hold at most: (lowest, highest, unit). The highest camera is below the lowest ceiling.
 _LIMITS = {
     "room_side": (2.8, 12.0, "metres"),
     "room_height": (2.3, 4.0, "metres"),
@@ -86,12 +85,11 @@ class RoomSettings:
                 _range(field.name, getattr(self, field.name))
         for label in self.categories:
             lookup("category of rooms", CATEGORIES, label, where="settings of rooms, categories")
-        highest = self.room_height[0] - CAMERA_ABOVE
-        if self.camera_height[1] > highest:
+        if self.categories and all(CATEGORIES[label].where == "top" for label in self.categories):
             raise UsageError(
-                f"camera_height goes up to {self.camera_height[1]} m, the lowest ceiling is at {self.room_height[0]} m",
-                where="settings of rooms",
-                fix=f"keep it below {highest:.2f}, or raise room_height",
+                "every category stands on other things, and none of them can be there",
+                where="settings of rooms, categories",
+                fix="add what they stand on, for example table, desk, bed or cabinet",
             )
 
 

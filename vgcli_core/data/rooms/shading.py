@@ -177,4 +177,5 @@ def _lit(shadow: ShadowMap, right: Singles, down: Singles, below: Singles) -> Si
     steps = (0, 1, SHADOW_SIDE, SHADOW_SIDE + 1)
     near, far, low, high = ((flat.take(at + np.int32(step)) <= hidden_from).astype(np.float32) for step in steps)
     upper, lower = near + u * (far - near), low + u * (high - low)
-    return upper + v * (lower - upper)
+    lit: Singles = upper + v * (lower - upper)
+    return lit

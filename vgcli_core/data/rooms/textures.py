@@ -105,12 +105,14 @@ def _plain(rng: np.random.Generator) -> Tile:
 
 
 def _plaster(rng: np.random.Generator) -> Tile:
-    return 1 + 0.035 * _noise(rng, 5, 5) + 0.025 * _noise(rng, 32, 32) + 0.02 * _grains(rng)
+    tile: Tile = 1 + 0.035 * _noise(rng, 5, 5) + 0.025 * _noise(rng, 32, 32) + 0.02 * _grains(rng)
+    return tile
 
 
 def _wood(rng: np.random.Generator) -> Tile:
     grain = 0.10 * _noise(rng, 32, 2) + 0.07 * _noise(rng, 64, 3) + 0.10 * _noise(rng, 9, 2)
-    return 1 + grain + 0.03 * _grains(rng)
+    tile: Tile = 1 + grain + 0.03 * _grains(rng)
+    return tile
 
 
 def _planks(rng: np.random.Generator) -> Tile:
@@ -163,13 +165,15 @@ def _checker(rng: np.random.Generator) -> Tile:
 
 
 def _carpet(rng: np.random.Generator) -> Tile:
-    return 1 + 0.12 * _grains(rng) + 0.10 * _noise(rng, 48, 48) + 0.05 * _noise(rng, 6, 6)
+    tile: Tile = 1 + 0.12 * _grains(rng) + 0.10 * _noise(rng, 48, 48) + 0.05 * _noise(rng, 6, 6)
+    return tile
 
 
 def _marble(rng: np.random.Generator) -> Tile:
     clouds = 0.09 * _noise(rng, 4, 4) + 0.06 * _noise(rng, 9, 9) + 0.03 * _noise(rng, 21, 21)
     veins = np.abs(_noise(rng, 3, 7) + 0.6 * _noise(rng, 7, 13))
-    return 1 + clouds - 0.12 * np.clip(1 - 9 * veins, 0, 1)
+    tile: Tile = 1 + clouds - 0.12 * np.clip(1 - 9 * veins, 0, 1)
+    return tile
 
 
 def _wallpaper(rng: np.random.Generator) -> Tile:
@@ -189,7 +193,8 @@ def _brick(rng: np.random.Generator) -> Tile:
 
 def _fabric(rng: np.random.Generator) -> Tile:
     weave = np.where(np.indices((SIDE, SIDE)).sum(axis=0) % 4 < 2, 0.04, -0.04).astype(np.float32)
-    return 1 + weave + 0.07 * _noise(rng, 24, 24) + 0.04 * _grains(rng)
+    tile: Tile = 1 + weave + 0.07 * _noise(rng, 24, 24) + 0.04 * _grains(rng)
+    return tile
 
 
 def _stripes(rng: np.random.Generator) -> Tile:
@@ -200,7 +205,8 @@ def _stripes(rng: np.random.Generator) -> Tile:
 def _plaid(rng: np.random.Generator) -> Tile:
     bands = np.where(np.arange(SIDE) % 32 < 12, 0.72, 1.08) - np.where(np.arange(SIDE) % 32 == 22, 0.3, 0.0)
     both = np.sqrt(bands[:, None] * bands[None, :]).astype(np.float32)
-    return both + 0.04 * _grains(rng)
+    tile: Tile = both + 0.04 * _grains(rng)
+    return tile
 
 
 def _metal(rng: np.random.Generator) -> Tile:
@@ -276,7 +282,7 @@ def _picture(rng: np.random.Generator) -> Tile:
     border = np.ones((SIDE, SIDE), bool)
     border[10:-10, 10:-10] = False
     tile[border] = 0.85
-    return tile.astype(np.float32)
+    return np.asarray(tile, dtype=np.float32)
 
 
 def _rug(rng: np.random.Generator) -> Tile:
@@ -288,7 +294,7 @@ def _rug(rng: np.random.Generator) -> Tile:
     tile[edge > 16] = colours[2]
     diamonds = (np.abs(rows % 32 - 16) + np.abs(columns % 32 - 16) < 10) & (edge > 18)
     tile[diamonds] = colours[3]
-    return (tile * (1 + 0.15 * _grains(rng)[:, :, None])).astype(np.float32)
+    return np.asarray((tile * (1 + 0.15 * _grains(rng)[:, :, None])), dtype=np.float32)
 
 
 def _screen(rng: np.random.Generator) -> Tile:
