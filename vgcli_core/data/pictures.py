@@ -4,8 +4,8 @@ Pictures keep the bytes that their owner gave them. Only what is neither JPEG no
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -52,47 +52,54 @@ class Picture:
     size: tuple[int, int]
 
 
-@dataclass
-class Questions(Generic[Q]):
-    """What was read of the tables of one split, in order: table, row number, question; and what was left out."""
+def plan_pictures(request: Request, split: str, tables: Mapping[Path, Iterable[Q | BadRow]]) -> Plan:
+    """Return a plan with a unit for each stretch of wanted rows of a table.
 
-    rows: list[tuple[Path, int, Q]] = field(default_factory=list)
-    drops: Counter[str] = field(default_factory=Counter)
-    total: int = 0
+    Bad rows and rows with an id that is known already are left out and counted. A limit counts rows of the wanted
+    scenes, bad ones included.
 
-    def add(self, table: Path, rows: Iterable[Q | BadRow], limit: int | None) -> None:
-        """Read a table; rows with an id that is known already are dropped."""
-        known = {question.id for _, _, question in self.rows}
-        for number, row in enumerate(rows):
-            if limit is not None and self.total >= limit:
-                return
-            self.total += 1
-            if isinstance(row, BadRow):
-                self.drops[str(row)] += 1
-            elif row.id in known:
-                self.drops["repeated id"] += 1
-            else:
-                known.add(row.id)
-                self.rows.append((table, number, row))
-
-
-def plan_pictures(request: Request, split: str, found: Questions[Q]) -> Plan:
-    """Return a plan with a unit for each stretch of wanted rows of a table."""
-    wanted = set(request.wanted(list(dict.fromkeys(question.scene for _, _, question in found.rows))))
+    Args:
+        request: wanted scenes, and the limit.
+        split: of all rows.
+        tables: questions of each table, or why a row is none, in the table's order.
+    """
+    rows = [(table, number, row) for table, read in tables.items() for number, row in enumerate(read)]
+    scenes = dict.fromkeys(row.scene for _, _, row in rows if not isinstance(row, BadRow))
+    wanted = set(request.wanted(list(scenes)))
     # Scenes asked for by name are units of their own, so that a name which is not there can be told.
     named = isinstance(request.scenes, frozenset)
+    dropped: Counter[str] = Counter()
+    known: set[str] = set()
     groups: dict[tuple[Path, str], list[tuple[int, Q]]] = {}
-    for table, number, question in found.rows:
-        if question.scene in wanted:
-            groups.setdefault((table, question.scene if named else ""), []).append((number, question))
+    taken = 0
+    for table, number, row in rows:
+        if not (request.scenes is None if isinstance(row, BadRow) else row.scene in wanted):
+            continue
+        if request.limit is not None and taken >= request.limit:
+            break
+        taken += 1
+        if isinstance(row, BadRow):
+            dropped[str(row)] += 1
+        elif row.id in known:
+            dropped["repeated id"] += 1
+        else:
+            known.add(row.id)
+            groups.setdefault((table, row.scene if named else ""), []).append((number, row))
     units = []
-    for (table, scene), rows in groups.items():
-        for first in range(0, len(rows), _CHUNK):
-            job = PictureJob(table, tuple(rows[first : first + _CHUNK]))
+    for (table, scene), questions in groups.items():
+        for first in range(0, len(questions), _CHUNK):
+            job = PictureJob(table, tuple(questions[first : first + _CHUNK]))
             key = f"{scene or table.parent.name}-{table.name}-{job.questions[0][0]:06}"
             units.append(Unit(key, split, job, len(job.questions)))
-    by_table = dict.fromkeys(table for table, _ in groups)
-    return Plan(tuple(units), {split: dict(found.drops)}, {split: {"questions": found.total}}, inputs=tuple(by_table))
+    return Plan(tuple(units), {split: dict(dropped)}, {split: {"questions": taken}}, inputs=tuple(tables))
+
+
+def check_pictures(request: Request) -> None:
+    """Refuse a number of frames: questions come with their pictures. Raises DataError."""
+    if request.num_frames is not None:
+        raise DataError(
+            "pictures are not chosen here: each question has its own", where="--num-frames", fix="leave it out"
+        )
 
 
 def rows_of(job: PictureJob[Q], columns: Sequence[str], work: Work) -> Iterator[tuple[Q, Row]]:

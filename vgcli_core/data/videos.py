@@ -8,8 +8,7 @@ the position of the frame in the video.
 import io
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from PIL import Image
@@ -78,55 +77,52 @@ class Footage:
         return {"decoder": self.decoder, "video_frames": self.total} if self.decoder else {"video_frames": self.total}
 
 
-@dataclass
-class Questions(Generic[Q]):
-    """What was read of one split: questions by video, in the order of the first one, and what was left out."""
+def plan_videos(request: Request, library: Library, splits: Mapping[str, Iterable[tuple[str, Q] | BadRow]]) -> Plan:
+    """Return a plan with a unit for each wanted video.
 
-    by_video: dict[str, list[Q]] = field(default_factory=dict)
-    drops: Counter[str] = field(default_factory=Counter)
-    counts: Counter[str] = field(default_factory=Counter)
-
-
-def gather(rows: Iterable[tuple[str, Q] | BadRow], limit: int | None) -> Questions[Q]:
-    """Group questions by video; a question whose id is known already is dropped.
+    Left out and counted are bad rows, questions whose id is known already, and questions about a video that is not
+    there. A limit counts rows of the wanted videos, bad ones included.
 
     Args:
-        rows: video and question of each row, or why the row is none.
-        limit: rows to look at, None for all.
+        request: wanted videos, and the limit.
+        library: where videos are.
+        splits: rows of each split: video and question, or why the row is neither.
     """
-    found: Questions[Q] = Questions()
-    known: set[str] = set()
-    for row in islice(rows, limit):
-        found.counts["questions"] += 1
-        if isinstance(row, BadRow):
-            found.drops[str(row)] += 1
-        elif not is_plain(row[0]):
-            found.drops["the name of the video is no file name"] += 1
-        elif row[1].id in known:
-            found.drops["repeated id"] += 1
-        else:
-            known.add(row[1].id)
-            found.by_video.setdefault(row[0], []).append(row[1])
-    found.counts["videos"] = len(found.by_video)
-    return found
-
-
-def plan_videos(request: Request, library: Library, splits: Mapping[str, Questions[Q]]) -> Plan:
-    """Return a plan with a unit for each wanted video; questions about a video that is not there are dropped."""
-    units = []
-    drops = {}
-    for split, found in splits.items():
-        dropped = Counter(found.drops)
-        for name in request.wanted(list(found.by_video)):
-            questions = found.by_video[name]
+    units: list[Unit] = []
+    drops, counts = {}, {}
+    for split, read in splits.items():
+        rows = list(read)
+        wanted = set(request.wanted(list(dict.fromkeys(row[0] for row in rows if not isinstance(row, BadRow)))))
+        taken = [row for row in rows if (request.scenes is None if isinstance(row, BadRow) else row[0] in wanted)]
+        taken = taken[: request.limit]
+        dropped: Counter[str] = Counter()
+        by_video = _by_video(taken, dropped)
+        counts[split] = {"questions": len(taken), "videos": len(by_video)}
+        for name, questions in by_video.items():
             place = library.find(name)
             if place is None:
                 dropped[MISSING] += len(questions)
             else:
-                frames = request.num_frames or NUM_FRAMES
-                units.append(Unit(name, split, VideoJob(name, place, tuple(questions)), frames))
+                job = VideoJob(name, place, tuple(questions))
+                units.append(Unit(name, split, job, request.num_frames or NUM_FRAMES))
         drops[split] = dict(dropped)
-    return Plan(tuple(units), drops, {split: dict(found.counts) for split, found in splits.items()})
+    return Plan(tuple(units), drops, counts)
+
+
+def _by_video(rows: Iterable[tuple[str, Q] | BadRow], dropped: Counter[str]) -> dict[str, list[Q]]:
+    found: dict[str, list[Q]] = {}
+    known: set[str] = set()
+    for row in rows:
+        if isinstance(row, BadRow):
+            dropped[str(row)] += 1
+        elif not is_plain(row[0]):
+            dropped["the name of the video is no file name"] += 1
+        elif row[1].id in known:
+            dropped["repeated id"] += 1
+        else:
+            known.add(row[1].id)
+            found.setdefault(row[0], []).append(row[1])
+    return found
 
 
 def store_frames(job: VideoJob[Any], dataset: str, request: Request, work: Work) -> Footage:

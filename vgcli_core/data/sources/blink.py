@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from vgcli_core.data.base import Dataset, Need, Plan, Request, Unit, Work
-from vgcli_core.data.pictures import PictureJob, Questions, plan_pictures, rows_of, store_picture
+from vgcli_core.data.pictures import PictureJob, check_pictures, plan_pictures, rows_of, store_picture
 from vgcli_core.data.raw.hub_media import hub_folder, places
 from vgcli_core.data.raw.rows import BadRow, Row, one_of, read_table, text, texts
 from vgcli_core.data.sample import Sample, Turn, human_turn
@@ -75,13 +75,12 @@ def _needs(request: Request) -> Sequence[Need]:
 def _plan(request: Request) -> Plan:
     _needs(request)[0].require(request.raw)
     folder = hub_folder(request.raw, FOLDERS)
-    found: Questions[Question] = Questions()
-    for table in sorted({*folder.glob("*/val-*.parquet"), *folder.glob("val-*.parquet")}):
-        found.add(table, (_read(row) for row in read_table(table, _COLUMNS)), request.limit)
-    there = {question.task for _, _, question in found.rows}
-    absent = [task for task in TASKS if task not in there] if request.limit is None else []
+    tables = sorted({*folder.glob("*/val-*.parquet"), *folder.glob("val-*.parquet")})
+    read = {table: [_read(row) for row in read_table(table, _COLUMNS)] for table in tables}
+    there = {row.task for rows in read.values() for row in rows if isinstance(row, Question)}
+    absent = [task for task in TASKS if task not in there]
     notes = (f"{len(absent)} of {len(TASKS)} tasks are not there: {', '.join(absent)}",) if absent else ()
-    return replace(plan_pictures(request, "val", found), notes=notes)
+    return replace(plan_pictures(request, "val", read), notes=notes)
 
 
 def _build(unit: Unit, request: Request, work: Work) -> Iterator[Sample]:
@@ -133,6 +132,7 @@ DATASET = Dataset(
     plan=_plan,
     build=_build,
     published={"val": {"samples": 1901, **TASKS}},
+    check=check_pictures,
 )
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from string import ascii_uppercase
 
 from vgcli_core.data.base import Dataset, Need, Plan, Request, Unit, Work
-from vgcli_core.data.pictures import PictureJob, Questions, plan_pictures, rows_of, store_picture
+from vgcli_core.data.pictures import PictureJob, check_pictures, plan_pictures, rows_of, store_picture
 from vgcli_core.data.raw.hub_media import hub_folder, places
 from vgcli_core.data.raw.rows import BadRow, Row, one_of, read_table, text, texts
 from vgcli_core.data.sample import Sample, Turn, human_turn
 from vgcli_core.text.prompts import ask_prompt
 
-FOLDERS = ("cv_bench", "CV-Bench", "cvbench")
+FOLDERS = ("cv_bench", "CV-Bench")
 
 _COLUMNS = ("idx", "type", "task", "question", "choices", "answer", "source", "source_filename", "filename")
 _URL = "https://huggingface.co/datasets/nyu-visionx/CV-Bench"
@@ -57,10 +57,8 @@ def _needs(request: Request) -> Sequence[Need]:
 def _plan(request: Request) -> Plan:
     _needs(request)[0].require(request.raw)
     tables, notes = _tables(hub_folder(request.raw, FOLDERS))
-    found: Questions[Question] = Questions()
-    for table in tables:
-        found.add(table, (_read(row) for row in read_table(table, _COLUMNS)), request.limit)
-    return replace(plan_pictures(request, "test", found), notes=notes)
+    read = {table: (_read(row) for row in read_table(table, _COLUMNS)) for table in tables}
+    return replace(plan_pictures(request, "test", read), notes=notes)
 
 
 def _build(unit: Unit, request: Request, work: Work) -> Iterator[Sample]:
@@ -103,6 +101,7 @@ DATASET = Dataset(
     build=_build,
     # Counts of tasks add up to the published total, but were not re-read from the files.
     published={"test": {"samples": 2638, "Count": 788, "Relation": 650, "Depth": 600, "Distance": 600}},
+    check=check_pictures,
 )
 
 

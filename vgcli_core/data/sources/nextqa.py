@@ -18,10 +18,10 @@ from vgcli_core.data.base import Dataset, Need, Option, Plan, Request, Unit, Wor
 from vgcli_core.data.raw.hub_media import Library, hub_folder, is_plain, open_library, places
 from vgcli_core.data.raw.rows import BadRow, Row, one_of, optional_text, read_table, text, whole
 from vgcli_core.data.sample import Sample, Turn, human_turn
-from vgcli_core.data.videos import NUM_FRAMES, OPTIONS, VideoJob, gather, plan_videos, store_frames
+from vgcli_core.data.videos import NUM_FRAMES, OPTIONS, VideoJob, plan_videos, store_frames
 from vgcli_core.errors import DataError
 
-FOLDERS = ("nextqa", "NExTQA", "NExT-QA")
+FOLDERS = ("nextqa", "NExTQA")
 TYPES = ("CW", "CH", "TN", "TC", "TP", "DB", "DC", "DL", "DO")
 LETTERS = "ABCDE"
 
@@ -70,20 +70,22 @@ def _needs(request: Request) -> Sequence[Need]:
         Need(f"NExT-QA questions, {split}", places(FOLDERS, TABLES[split]), _OWNER, _URL, size="10 MB")
         for split in request.splits
     ]
-    videos = places(FOLDERS, ("videos.zip", "NExTVideo", "videos", "*.zip"))
+    videos = places(FOLDERS, ("videos.zip", "NExTVideo", "videos"))
     return (*tables, Need("NExT-QA videos", videos, _OWNER, _URL, size="6.5 GB"))
 
 
 def _plan(request: Request) -> Plan:
-    tables, splits = [], {}
     needs = _needs(request)
-    for split, need in zip(request.splits, needs, strict=False):
+    for need in needs:
         need.require(request.raw)
-        tables += need.find(request.raw)
-        rows = (_read(row, split) for table in need.find(request.raw) for row in read_table(table))
-        splits[split] = gather(rows, request.limit)
-    needs[-1].require(request.raw)
-    return replace(plan_videos(request, _library(request), splits), inputs=tuple(tables))
+    tables = {split: need.find(request.raw) for split, need in zip(request.splits, needs, strict=False)}
+    splits = {split: _rows(found, split) for split, found in tables.items()}
+    read = tuple(table for found in tables.values() for table in found)
+    return replace(plan_videos(request, _library(request), splits), inputs=read)
+
+
+def _rows(tables: Sequence[Path], split: str) -> Iterator[tuple[str, Question] | BadRow]:
+    return (_read(row, split) for table in tables for row in read_table(table))
 
 
 def _build(unit: Unit, request: Request, work: Work) -> Iterator[Sample]:

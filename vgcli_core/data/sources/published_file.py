@@ -94,11 +94,11 @@ class _Scene:
 
 
 def _needs(request: Request) -> Sequence[Need]:
-    place = str(request.options["file"]) or "published/scanrefer_train_32frames.json"
+    named = str(request.options["file"])
     return (
         Need(
             "an annotation file of the VG-LLM authors",
-            (place,),
+            (named,) if named else ("published/*.json", "published/*.jsonl"),
             "the VG-LLM authors",
             "https://huggingface.co/datasets/zd11024/VG-LLM-Data",
             "those of the datasets that it is about",
@@ -107,26 +107,38 @@ def _needs(request: Request) -> Sequence[Need]:
     )
 
 
+def _file(request: Request) -> Path:
+    """Return the file to read. Raises DataError where several could be meant."""
+    (need,) = _needs(request)
+    path = need.require(request.raw)
+    found = need.find(request.raw)
+    if len(found) > 1:
+        names = ", ".join(one.name for one in found[:4])
+        raise DataError(f"which of {len(found)} files is not said: {names}", where=str(path.parent), fix=_FIX)
+    return path
+
+
 def _check(request: Request) -> None:
-    name = str(request.options["file"])
-    if not name:
-        raise DataError("which published file is not said", where=f"vgllm prepare {NAME}", fix=_FIX)
+    path = _file(request)
+    name = path.name
     if len(request.splits) != 1:
-        raise DataError("a file has one split", where=name, fix="name one of them with --split")
-    said = [split for split in SPLITS if split in re.split(r"[^a-z]+", Path(name).name)]
+        raise DataError("a file has one split", where=str(path), fix="name one of them with --split")
+    said = [split for split in SPLITS if split in re.split(r"[^a-z]+", name)]
     if said and request.splits[0] not in said:
         raise DataError(
-            f"{Path(name).name} looks like the split {said[0]}, and {request.splits[0]} was asked for",
-            where=name,
+            f"{name} looks like the split {said[0]}, and {request.splits[0]} was asked for",
+            where=str(path),
             fix=f"add --split {said[0]}, or rename the file",
         )
     if request.num_frames is not None:
-        raise DataError("the frames are those that the file names", where=name, fix="leave out the number of frames")
+        raise DataError(
+            "the frames are those that the file names", where=str(path), fix="leave out the number of frames"
+        )
 
 
 def _plan(request: Request) -> Plan:
     _check(request)
-    path = _needs(request)[0].require(request.raw)
+    path = _file(request)
     (split,) = request.splits
     reading = _reading(request, path, split)
     counts, drops = Counter[str](), Counter[str]()
@@ -190,7 +202,9 @@ DATASET = Dataset(
     plan=_plan,
     build=_build,
     options=(
-        Option("file", "", "the annotation file (.json or .jsonl), below the raw folder or anywhere"),
+        Option(
+            "file", "", "its name, below the raw folder or anywhere; where it is not said, the only one in published/"
+        ),
         Option(
             "convention",
             "auto",

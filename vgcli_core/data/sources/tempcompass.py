@@ -15,7 +15,7 @@ from vgcli_core.data.base import Dataset, Need, Plan, Request, Unit, Work
 from vgcli_core.data.raw.hub_media import hub_folder, open_library, places
 from vgcli_core.data.raw.rows import BadRow, Row, one_of, optional_text, read_table, text
 from vgcli_core.data.sample import Sample, Turn, human_turn
-from vgcli_core.data.videos import NUM_FRAMES, OPTIONS, VideoJob, gather, plan_videos, store_frames
+from vgcli_core.data.videos import NUM_FRAMES, OPTIONS, VideoJob, plan_videos, store_frames
 
 FOLDERS = ("tempcompass", "TempCompass")
 DIMENSIONS = ("action", "speed", "direction", "order", "attribute_change")
@@ -66,7 +66,7 @@ def _needs(request: Request) -> Sequence[Need]:
         )
         for split in request.splits
     ]
-    videos = places(FOLDERS, ("tempcompass_videos.zip", "videos/*", "videos"))
+    videos = places(FOLDERS, ("tempcompass_videos.zip", "videos"))
     return (*tables, Need("TempCompass videos", videos, _OWNER, _URL, size="0.4 GB"))
 
 
@@ -76,7 +76,7 @@ def _plan(request: Request) -> Plan:
     folder = hub_folder(request.raw, FOLDERS)
     library = open_library([folder / "videos", folder], sorted(folder.glob("*.zip")))
     tables = {split: _tables(folder, split) for split in request.splits}
-    splits = {split: gather(_rows(tables[split], split), request.limit) for split in request.splits}
+    splits = {split: _rows(tables[split], split) for split in request.splits}
     return replace(
         plan_videos(request, library, splits), inputs=tuple(path for found in tables.values() for path in found)
     )

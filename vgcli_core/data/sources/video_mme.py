@@ -14,9 +14,9 @@ from vgcli_core.data.raw.hub_media import Library, hub_folder, open_library, pla
 from vgcli_core.data.raw.rows import BadRow, Row, one_of, read_table, text, texts
 from vgcli_core.data.raw.subtitles import covering, read_subtitles
 from vgcli_core.data.sample import Sample, Turn, human_turn
-from vgcli_core.data.videos import NUM_FRAMES, OPTIONS, Footage, VideoJob, gather, plan_videos, store_frames
+from vgcli_core.data.videos import NUM_FRAMES, OPTIONS, Footage, VideoJob, plan_videos, store_frames
 
-FOLDERS = ("video_mme", "Video-MME", "videomme")
+FOLDERS = ("video_mme", "Video-MME")
 PLAIN, WITH_SUBTITLES = "test", "test_subtitles"
 
 _DURATIONS = ("short", "medium", "long")
@@ -59,13 +59,13 @@ def prompt(question: Question, subtitles: str | None) -> str:
 
 def _needs(request: Request) -> Sequence[Need]:
     tables = places(FOLDERS, ("videomme/test-*.parquet", "test-*.parquet"))
-    videos = places(FOLDERS, ("videos_chunked_*.zip", "data/*", "videos/*", "data"))
+    videos = places(FOLDERS, ("videos_chunked_*.zip", "data", "videos"))
     needs = [
         Need("Video-MME questions", tables, _OWNER, _URL, _TERMS, "1 MB"),
         Need("Video-MME videos", videos, _OWNER, _URL, _TERMS, "101 GB"),
     ]
     if WITH_SUBTITLES in request.splits:
-        files = places(FOLDERS, ("subtitle.zip", "subtitle/*.srt", "subtitle"))
+        files = places(FOLDERS, ("subtitle.zip", "subtitle"))
         needs.append(Need("Video-MME subtitles", files, _OWNER, _URL, _TERMS, "15 MB"))
     return needs
 
@@ -77,10 +77,7 @@ def _plan(request: Request) -> Plan:
     tables = sorted({*folder.glob("videomme/test-*.parquet"), *folder.glob("test-*.parquet")})
     zips = [path for path in sorted(folder.glob("*.zip")) if "subtitle" not in path.name]
     library = open_library([folder / "data", folder / "videos", folder], zips)
-    splits = {
-        split: gather((_read(row) for table in tables for row in read_table(table)), request.limit)
-        for split in request.splits
-    }
+    splits = {split: (_read(row) for table in tables for row in read_table(table)) for split in request.splits}
     return replace(plan_videos(request, library, splits), inputs=tuple(tables))
 
 

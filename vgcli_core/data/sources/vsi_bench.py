@@ -19,11 +19,11 @@ from vgcli_core.data.base import Dataset, Need, Plan, Request, Unit, Work
 from vgcli_core.data.raw.hub_media import hub_folder, open_library, places
 from vgcli_core.data.raw.rows import BadRow, Row, one_of, read_table, text, texts
 from vgcli_core.data.sample import Sample, Turn, human_turn
-from vgcli_core.data.videos import NUM_FRAMES, OPTIONS, VideoJob, gather, plan_videos, store_frames
+from vgcli_core.data.videos import NUM_FRAMES, OPTIONS, VideoJob, plan_videos, store_frames
 from vgcli_core.errors import DataError
 from vgcli_core.text.prompts import ask_prompt
 
-FOLDERS = ("vsi_bench", "VSI-Bench", "vsibench")
+FOLDERS = ("vsi_bench", "VSI-Bench")
 SOURCES = ("arkitscenes", "scannet", "scannetpp")
 NUMERIC = ("object_counting", "object_abs_distance", "object_size_estimation", "room_size_estimation")
 CHOICE = (
@@ -57,31 +57,35 @@ def prompt(question: Question) -> str:
 
 
 def _needs(request: Request) -> Sequence[Need]:
-    files = ("test.jsonl", "test-*.parquet", "test_debiased*.parquet", "test*.parquet")
+    files = ("test.jsonl", "test-*.parquet", "test_debiased*.parquet", "test_pruned*.parquet")
+    return (Need("VSI-Bench questions", places(FOLDERS, files), _OWNER, _URL, size="1 MB"), *_videos(request))
+
+
+def _videos(request: Request) -> list[Need]:
+    """Return the videos of each source; who has those of one may leave out the others."""
     sizes = zip(SOURCES, ("1.8 GB", "2.9 GB", "1.0 GB"), strict=True)
-    return (
-        Need("VSI-Bench questions", places(FOLDERS, files), _OWNER, _URL, size="1 MB"),
-        *(
-            Need(f"VSI-Bench videos, {source}", places(FOLDERS, (f"{source}.zip", source)), _OWNER, _URL, _TERMS, size)
-            for source, size in sizes
-        ),
-    )
+    needs = [
+        Need(f"VSI-Bench videos, {source}", places(FOLDERS, (f"{source}.zip", source)), _OWNER, _URL, _TERMS, size)
+        for source, size in sizes
+    ]
+    some = any(need.find(request.raw) for need in needs)
+    return [replace(need, optional=some) for need in needs]
 
 
 def _plan(request: Request) -> Plan:
-    questions, *videos = _needs(request)
-    questions.require(request.raw)
-    if not any(need.find(request.raw) for need in videos):
-        videos[0].require(request.raw)
+    for need in _needs(request):
+        if not need.optional:
+            need.require(request.raw)
+    absent = [source for source, need in zip(SOURCES, _videos(request), strict=True) if not need.find(request.raw)]
+    notes = (f"there are no videos of {' and '.join(absent)}: their questions are left out",) if absent else ()
     folder = hub_folder(request.raw, FOLDERS)
     library = open_library([folder, folder / "videos"], sorted(folder.glob("*.zip")), parts=2)
-    splits = {}
+    rows, repeated = {}, {}
     for split in request.splits:
-        rows, repeated = _unique(_rows(folder, split))
-        found = gather((_read(row) for row in rows), request.limit)
-        found.counts.update(repeated)
-        splits[split] = found
-    return replace(plan_videos(request, library, splits), inputs=tuple(_files(folder)))
+        rows[split], repeated[split] = _unique(_rows(folder, split))
+    plan = plan_videos(request, library, {split: map(_read, rows[split]) for split in request.splits})
+    counts = {split: {**plan.counts[split], **repeated[split]} for split in request.splits}
+    return replace(plan, counts=counts, notes=notes, inputs=tuple(_files(folder)))
 
 
 def _build(unit: Unit, request: Request, work: Work) -> Iterator[Sample]:

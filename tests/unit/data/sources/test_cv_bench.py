@@ -117,6 +117,14 @@ def test_limit_counts_rows_and_scenes_count_pictures(tmp_path):
     assert len(collect(DATASET, request_for(DATASET, tmp_path, limit=2)).samples) == 2
     wanted = collect(DATASET, request_for(DATASET, tmp_path, scenes=frozenset({"COCO/0.jpg", "Omni3D/2.jpg"})))
     assert [sample.id for sample in wanted.samples] == ["2D_1", "3D_4"]
+    assert [unit.key.split("-")[0] for unit in wanted.units] == ["COCO/0.jpg", "Omni3D/2.jpg"]
+    one = request_for(DATASET, tmp_path, scenes=frozenset({"Omni3D/1.jpg", "Omni3D/2.jpg"}), limit=1)
+    assert [sample.id for sample in collect(DATASET, one).samples] == ["3D_3"]
+
+
+def test_a_number_of_frames_makes_no_sense(tmp_path):
+    with pytest.raises(DataError, match="each question has its own"):
+        DATASET.check(request_for(DATASET, tmp_path, num_frames=2))
 
 
 def test_without_files_the_user_is_told_what_to_get(tmp_path):

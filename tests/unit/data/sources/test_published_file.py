@@ -259,15 +259,20 @@ def test_limit_counts_records_and_scenes_are_chosen_by_name_or_number(tmp_path):
 
 
 def test_the_file_and_its_split_must_be_said(tmp_path):
-    with pytest.raises(DataError, match="which published file is not said"):
+    with pytest.raises(DataError, match="annotation file of the VG-LLM authors: not found"):
         DATASET.plan(request_for(DATASET, tmp_path))
     raw_with(tmp_path, [grounding()], "published/scanrefer_val_32frames.json")
+    assert len(run(tmp_path, "val", "").samples) == 1
+    raw_with(tmp_path, [grounding()], "published/other.json")
+    with pytest.raises(DataError, match="which of 2 files is not said") as raised:
+        run(tmp_path, "val", "")
+    assert "--set file=PATH" in raised.value.fix
     with pytest.raises(DataError, match="looks like the split val"):
         run(tmp_path, "train", "published/scanrefer_val_32frames.json")
     with pytest.raises(DataError, match="not found"):
         run(tmp_path, "train", "published/none.json")
     with pytest.raises(DataError, match="one split"):
-        DATASET.plan(request_for(DATASET, tmp_path, "train", "val", options={"file": "a.json"}))
+        DATASET.plan(request_for(DATASET, tmp_path, "train", "val", options={"file": "published/other.json"}))
 
 
 def test_a_file_anywhere_may_be_named(tmp_path):

@@ -160,6 +160,7 @@ def test_a_missing_video_drops_its_questions_alone(raw):
     (raw / "vsi_bench" / "arkitscenes.zip").unlink()
     found = collect(DATASET, request_for(DATASET, raw, num_frames=2))
     assert ids(found) == [0, 1, 2, 4, 5] and found.work.drops == {"video missing": 1}
+    assert "there are no videos of arkitscenes and scannetpp: their questions are left out" in found.work.notes
 
 
 def test_a_cut_off_video_quarantines_its_unit_alone(raw, movie):
@@ -217,6 +218,8 @@ def test_limit_counts_questions_and_scenes_count_videos(raw):
     first_release(raw)
     assert ids(collect(DATASET, request_for(DATASET, raw, num_frames=2, limit=3))) == [0, 1, 2]
     assert ids(collect(DATASET, request_for(DATASET, raw, num_frames=2, scenes=1))) == [0, 1, 2, 4, 5]
+    one = frozenset({"arkitscenes/41069021"})
+    assert ids(collect(DATASET, request_for(DATASET, raw, num_frames=2, scenes=one, limit=1))) == [3]
 
 
 def test_without_files_the_user_is_told_what_to_get(tmp_path):
