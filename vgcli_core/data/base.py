@@ -159,6 +159,9 @@ class Work(Protocol):
             DataError: the source is missing, empty, or no JPEG or PNG.
         """
 
+    def file(self, name: str, data: bytes) -> None:
+        """Store a small text file beside the frames, under a name that ends in ".txt"; no sample names it."""
+
     def input(self, path: Path) -> Path:
         """Note that a raw file was read; return it."""
 

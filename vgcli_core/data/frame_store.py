@@ -49,12 +49,12 @@ class FrameFolder:
     def __init__(self, root: Path, temporary: Path, *, link: bool) -> None:
         self._frames, self._temporary, self._link = root / FRAMES, temporary, link
 
-    def put(self, name: str, source: FrameSource) -> Stored:
+    def put(self, name: str, source: FrameSource, *, picture: bool = True) -> Stored:
         """Store one frame; where it is there already, from an earlier run or another unit, only read it."""
         target = self._frames / name
         with suppress(FileNotFoundError):
             return _stored(name, target.read_bytes())
-        data = _checked(_read(name, source), name)
+        data = _checked(_read(name, source), name) if picture else _read(name, source)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_name(self._temporary)
         if self._link and isinstance(source, Path):
@@ -85,9 +85,9 @@ class FrameTar:
         self._temporary = temporary_name(temporary)
         self._tar: tarfile.TarFile | None = None
 
-    def put(self, name: str, source: FrameSource) -> Stored:
+    def put(self, name: str, source: FrameSource, *, picture: bool = True) -> Stored:
         """Append one frame."""
-        data = _checked(_read(name, source), name)
+        data = _checked(_read(name, source), name) if picture else _read(name, source)
         if self._tar is None:
             self._temporary.parent.mkdir(parents=True, exist_ok=True)
             self._tar = tarfile.open(self._temporary, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115 closed in close()
@@ -130,6 +130,11 @@ def check_name(name: str) -> str:
             f"{name!r:.100} is no name for a frame", where="a frame's path in the annotations", fix="use relative paths"
         )
     return name
+
+
+def is_picture(name: str) -> bool:
+    """Tell a frame from a text file that is stored beside it (`Work.file`)."""
+    return not name.endswith(".txt")
 
 
 def read_images(sample: Sample, root: Path) -> list[Pixels]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vgcli_core.data.base import Dataset, Plan, Request, Unit
-from vgcli_core.data.frame_store import FRAMES
+from vgcli_core.data.frame_store import FRAMES, is_picture
 from vgcli_core.data.prepared import SCHEMA
 from vgcli_core.data.sample import from_line
 from vgcli_core.data.unit_work import input_entry
@@ -188,7 +188,7 @@ def _list_frames(units: Iterable[Unit], workplace: Workplace) -> dict[str, Any]:
                     continue
                 seen.add(name)
                 size += length
-                pictures += record.pictures if packed else 1
+                pictures += record.pictures if packed else is_picture(name)
                 writer.write(f"{sha256}  {FRAMES}/{name}\n".encode())
     _sweep(workplace.root / FRAMES, seen)
     return {"count": pictures, "files": len(seen), "bytes": size, "list": FRAME_LIST, "sha256": writer.digest()}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vgcli_core.data.base import Build, FrameSource, Request, Unit
 from vgcli_core.data.checksums import checksum
-from vgcli_core.data.frame_store import FrameFolder, FrameTar, Stored, check_name, temporary_name
+from vgcli_core.data.frame_store import FrameFolder, FrameTar, Stored, check_name, is_picture, temporary_name
 from vgcli_core.data.sample import Sample, to_line
 from vgcli_core.data.workplace import Quarantined, Record, Workplace, safe_name
 from vgcli_core.errors import OutputError, VgllmError, first_line
@@ -66,6 +66,11 @@ class UnitWork:
         if self._request.with_frames and name not in self.stored:
             self.stored[check_name(name)] = self.store.put(name, source)
         return name
+
+    def file(self, name: str, data: bytes) -> None:
+        """Store a text file, see `base.Work`."""
+        if self._request.with_frames and name not in self.stored:
+            self.stored[check_name(name)] = self.store.put(name, data, picture=False)
 
     def input(self, path: Path) -> Path:
         """Note that a raw file was read."""
@@ -139,18 +144,19 @@ def _write(build: Build, unit: Unit, request: Request, work: UnitWork, workplace
     finally:
         lines.unlink(missing_ok=True)
     frames = tuple(work.stored.values())
+    pictures = sum(is_picture(frame.name) for frame in frames)
     record = Record(
         samples,
         dict(work.drops),
         dict(work.counts),
         dict(work.notes),
         (visible[True], visible[False], visible[None]),
-        len(frames),
+        pictures,
         work.store.files(frames),
         tuple(input_entry(path, request.raw) for path in work.inputs),
     )
     workplace.finish(unit, record)
-    return Built(unit, samples, len(frames), sum(frame.size for frame in frames))
+    return Built(unit, samples, pictures, sum(frame.size for frame in frames))
 
 
 def input_entry(path: Path, raw: Path) -> tuple[str, int, str, str]:

@@ -29,6 +29,10 @@ class MemoryWork:
             self.frames[name] = data
         return name
 
+    def file(self, name: str, data: bytes) -> None:
+        assert name.endswith(".txt") and ".." not in name.split("/")
+        self.frames.setdefault(name, data)
+
     def input(self, path: Path) -> Path:
         assert path.exists()
         self.inputs.append(path)

@@ -67,11 +67,15 @@ def frame_size(raw: Path, paths: Sequence[str]) -> tuple[int, int] | None:
 
 def read_color(recording: Path, index: int) -> bytes:
     """Return the JPEG of one frame of a recording. Raises DataError."""
-    sens = _LATEST.get(recording)
+    return jpeg_of(_LATEST.get(recording), index)
+
+
+def jpeg_of(sens: SensFile, index: int) -> bytes:
+    """Return the JPEG of one frame of an open recording. Raises DataError, also where colour is stored otherwise."""
     if sens.header.color_compression != COLOR_JPEG:
         raise DataError(
-            f"{recording.name} stores colour in compression {sens.header.color_compression} instead of JPEG",
-            where=str(recording),
+            f"{sens.path.name} stores colour in compression {sens.header.color_compression} instead of JPEG",
+            where=str(sens.path),
             fix="extract its frames to scannet/posed_images with another tool",
         )
     return sens.color(index)

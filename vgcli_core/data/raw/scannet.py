@@ -20,7 +20,8 @@ from vgcli_core.data.raw.ply import read_vertices
 from vgcli_core.errors import DataError
 from vgcli_core.geometry.boxes import Floats
 
-_FOLDERS = ("scannet/scans", "scannet/scans_test", "scans", "scans_test", "scannet")
+# Where folders of scenes may be, below RAW; the first is where a user is told to put them.
+SCENE_FOLDERS = ("scannet/scans", "scannet/scans_test", "scans", "scans_test", "scannet")
 _MESH, _SEGMENTS, _GROUPS = "_vh_clean_2.ply", "_vh_clean_2.0.010000.segs.json", ".aggregation.json"
 _FIX = "use the scene's files as ScanNet distributes them"
 NOT_ALIGNED = "the scene has no axisAlignment: it is taken as aligned"
@@ -58,7 +59,7 @@ class SceneObject:
 
 def scene_file(raw: Path, scene: str, ending: str) -> Path | None:
     """Return the file `<scene><ending>` below the raw folder, wherever it usually is; None where it is not."""
-    places = (raw / folder / scene / f"{scene}{ending}" for folder in _FOLDERS)
+    places = (raw / folder / scene / f"{scene}{ending}" for folder in SCENE_FOLDERS)
     return next((place for place in places if place.is_file()), None)
 
 

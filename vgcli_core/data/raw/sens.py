@@ -222,6 +222,8 @@ def read_header(file: BinaryIO, size: int, path: Path) -> SensHeader:
             raise DataError(f"{path.name} says that a frame is {side:,} pixels wide or high", where=str(path), fix=_FIX)
     if not np.isfinite(matrices[0::2]).all():
         raise DataError(f"{path.name} has intrinsics that are not finite", where=str(path), fix=_FIX)
+    if not 0 < shift < np.inf:
+        raise DataError(f"{path.name} has the depth shift {shift}", where=str(path), fix=_FIX)
     return SensHeader(
         sensor,
         intrinsics_color=matrices[0],

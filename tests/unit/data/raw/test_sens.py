@@ -139,6 +139,7 @@ def test_a_file_cut_anywhere_says_in_which_frame_and_keeps_the_frames_before(tmp
         (header_size() - 28, struct.pack("<I", 1 << 31), "pixels wide"),
         (header_size() - 28, struct.pack("<I", 0), "pixels wide"),
         (27, struct.pack("<f", float("nan")), "not finite"),
+        (header_size() - 12, struct.pack("<f", 0), "depth shift"),
     ],
 )
 def test_a_header_that_cannot_be_true_is_refused(tmp_path, offset, replacement, message):
