@@ -60,7 +60,7 @@ def find_chunks(raw: Path) -> list[Path]:
 
 def chunk_places() -> tuple[str, ...]:
     """Return glob patterns of the archives."""
-    return tuple(f"{root}/{inner}{name}" for root in ROOTS for inner in ("train_300k/", "") for name in _CHUNKS)
+    return tuple(f"{root}/{inner}chunk_*.tar*" for root in ROOTS for inner in ("train_300k/", ""))
 
 
 def find_frames(video: str, levels: Sequence[Path], staged: Path | None, rule: Rule) -> Chosen | None:

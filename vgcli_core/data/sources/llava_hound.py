@@ -34,7 +34,7 @@ from vgcli_core.media.sampling import training_rule
 
 _QUESTIONS = "sharegptvideo_qa_255k_processed.json"
 _PUBLISHED = ("llava_hound_64k.json", "llava_hound_255k.json")
-_FOLDERS = ("llava_hound", "LLaVA-Video-178K/llava_hound", "llava_hound/llava_hound", "LLaVA-Hound", "train", ".")
+_FOLDERS = ("llava_hound", "LLaVA-Video-178K/llava_hound", "train", ".")
 _VIDEOS_OF_A_UNIT = 64
 _FEW_FRAMES = 4  # the reference asks for as many, and takes what there is
 

@@ -18,26 +18,25 @@ _LARGEST_PICTURE = 64 << 20  # bytes; SPAR's have some hundred thousand
 _TOLD_EVERY = 1000  # members
 
 
-def unpack_questions(archives: Iterable[Sequence[Path]], folder: Path) -> list[QuestionFile]:
+def unpack_questions(archives: Sequence[Sequence[Path]], folder: Path) -> list[QuestionFile]:
     """Copy the training questions of archives into `folder`, packed, and return them counted, in order.
 
     Raises:
-        DataError: an archive is damaged, or holds no training questions.
+        DataError: an archive is damaged, or none holds training questions.
     """
     files: list[QuestionFile] = []
     for pieces in archives:
-        before = len(files)
         for member in read_members(pieces):
             path = folder / f"{len(files)}.jsonl.gz"
             file = question_file(path_in_set(member.name), path)
             if file is not None:
                 files.append(counted(file, _copy(member, path)))
-        if len(files) == before:
-            raise DataError(
-                f"{pieces[0].name} holds no qa_jsonl/train folder of a source of SPAR",
-                where=str(pieces[0]),
-                fix="check that it is an archive of SPAR-7M",
-            )
+    if archives and not files:
+        raise DataError(
+            f"{archives[0][0].name} holds no folder qa_jsonl/train of a source of SPAR",
+            where=str(archives[0][0]),
+            fix="check that it is an archive of SPAR-7M",
+        )
     return sorted(files, key=lambda file: file.label)
 
 

@@ -14,14 +14,14 @@ from vgcli_core.errors import DataError
 
 SOURCES = ("rxr", "scannet", "scannetpp", "structured3d")
 
-FOLDERS = ("spar", "SPAR-7M/spar", "SPAR-7M", "SPAR-7M-RGBD/spar", "SPAR-7M-RGBD", "spar_7m", ".")
+FOLDERS = ("spar", "SPAR-7M/spar", "SPAR-7M", "SPAR-7M-RGBD", ".")
 """Where the sources may lie, below the raw folder; the first is where a user is told to put them."""
 
 PUBLISHED = ("spar_234k.json", "spar_234k.jsonl", "spar_7m.jsonl", "spar_7m.json")
 """The authors' own files; what their names say before the ending, the tars around them are called as well."""
 
 _TARS = (".tar", ".tar.gz", ".tgz")
-_PUBLISHED_FOLDERS = (*FOLDERS, "train", "data/train", "annotations")
+_PUBLISHED_FOLDERS = ("spar", "train", ".")
 _PIECE = re.compile(r"(?P<set>spar(?:-rgbd)?)-(?P<number>[0-9]+)\.tar\.gz")
 
 
@@ -94,14 +94,12 @@ def picture_places() -> tuple[str, ...]:
 
 
 def published_places() -> tuple[str, ...]:
-    """Return where the authors' own file may be."""
-    names = [*PUBLISHED, *(name.partition(".")[0] + tar for name in PUBLISHED for tar in _TARS)]
-    return tuple(dict.fromkeys(_prefix(folder) + name for folder in _PUBLISHED_FOLDERS for name in names))
+    """Return glob patterns of the authors' own file."""
+    return tuple(f"{_prefix(folder)}{name}" for folder in _PUBLISHED_FOLDERS for name in ("spar_234k.*", "spar_7m.*"))
 
 
 def _archive_places() -> list[str]:
-    pieces = [f"{_prefix(folder)}spar*-[0-9]*.tar.gz" for folder in FOLDERS]
-    return pieces + [f"{_prefix(folder)}{source}.tar.gz" for folder in FOLDERS for source in SOURCES]
+    return [f"{folder}/*.tar.gz" for folder in FOLDERS if folder != "."] + ["spar-[0-9]*.tar.gz"]
 
 
 def _prefix(folder: str) -> str:
@@ -114,7 +112,9 @@ def _is_tree(folder: Path) -> bool:
 
 
 def _published(raw: Path) -> Path | None:
-    return next((raw / place for place in published_places() if (raw / place).is_file()), None)
+    names = [*PUBLISHED, *(name.partition(".")[0] + ending for name in PUBLISHED for ending in _TARS)]
+    paths = (raw / folder / name for name in names for folder in _PUBLISHED_FOLDERS)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _archives(folders: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:

@@ -266,7 +266,7 @@ def test_a_link_in_an_archive_is_never_followed(tmp_path):
 
 def test_an_archive_without_questions_is_refused(tmp_path):
     write_pieces(tmp_path / "spar", tar_bytes({f"other/{number}.bin": bytes(99) for number in range(9)}))
-    with pytest.raises(DataError, match="no qa_jsonl/train"):
+    with pytest.raises(DataError, match="no folder qa_jsonl/train"):
         run(tmp_path)
 
 
