@@ -57,9 +57,7 @@ def choose(prepared: Prepared, splits: Sequence[str], count: int, seed: int) -> 
         draws = generator(seed, "show", split)
         share = LOOKED_AT / max(prepared.count(split), 1)
         for number, line in _lines(prepared, split):
-            draw = draws.random()
-            # The first ones are always looked at: a small share of a set that is smaller than it says may be none.
-            if number > LOOKED_AT and draw >= share:
+            if draws.random() >= share:
                 continue
             looked_at += 1
             kind = _kind(line, place, where=_where(prepared, split, number))

@@ -16,6 +16,7 @@ from vgcli_core.data.show_marks import POINT, Marks, boxes_seen_from, frames_of_
 from vgcli_core.drawing.boxes import draw_boxes, in_view
 from vgcli_core.drawing.cards import Cell, Picture, cells
 from vgcli_core.drawing.points import draw_point
+from vgcli_core.drawing.wrapping import drawable
 from vgcli_core.errors import VgllmError
 from vgcli_core.geometry.boxes import Floats
 from vgcli_core.geometry.camera import intrinsics_from_fov, project
@@ -69,10 +70,10 @@ def views_of(prepared: Prepared, sample: Sample, marks: Marks, width: int) -> Vi
     for position, image, cell in zip(positions, images, places, strict=True):
         small = _fitted(image, cell)
         intrinsics = _intrinsics(sample, (image.shape[1], image.shape[0]), (small.shape[1], small.shape[0]))
-        picture, found = _drawn(sample, marks, position, small, intrinsics)
+        picture, missed = _drawn(sample, marks, position, small, intrinsics)
         pictures.append(picture)
         # What the large picture misses is worth a remark; the others are there to look around.
-        remarks += found if len(pictures) == 1 else []
+        remarks += missed if len(pictures) == 1 else ()
     return Views(tuple(pictures), leads, tuple(remarks))
 
 
@@ -109,8 +110,8 @@ def _drawn(
     boxes, colors = [box for box, _ in kept], [color for _, color in kept]
     there = in_view(boxes, intrinsics, width, height)
     if boxes:
-        plain = boxes if width >= _LABELS_FROM else [replace(box, label="") for box in boxes]
-        image = draw_boxes(image, plain, intrinsics, colors=colors)
+        named = [replace(box, label=drawable(box.label) if width >= _LABELS_FROM else "") for box in boxes]
+        image = draw_boxes(image, named, intrinsics, colors=colors)
     words = [f"Frame {position} of {len(sample.frames)}, {sample.frames[position]}"]
     remarks = []
     if any(there):

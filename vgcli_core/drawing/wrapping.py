@@ -56,9 +56,9 @@ def wrap(text: str, font: Font, width: float, most: int) -> list[str]:
     if len(spans) <= most and total == len(shown):
         return [shown[start:end] for start, end in spans]
     *kept, (start, end) = spans[:most]
-    while end > start and font.getlength(shown[start:end].rstrip() + more(total - end)) > width:
+    while end > start and (shown[end - 1].isspace() or font.getlength(shown[start:end] + more(total - end)) > width):
         end -= 1
-    return [*(shown[first:last] for first, last in kept), shown[start:end].rstrip() + more(total - end)]
+    return [*(shown[first:last] for first, last in kept), shown[start:end] + more(total - end)]
 
 
 def _lines(text: str, font: Font, width: float) -> Iterator[Span]:
