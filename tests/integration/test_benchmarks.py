@@ -17,6 +17,12 @@ import pytest
         ),
         ("bench_overlap.py", ["--rounds", "1"], "of the recorded rate"),
         ("bench_captions.py", ["--rounds", "1"], "recorded / ours"),
+        (
+            "bench_sens.py",
+            ["--frames", "3", "--width", "160", "--height", "120", "--rounds", "1"],
+            "recording / files: frames/s ratio",
+        ),
+        ("bench_rooms.py", ["--rooms", "1", "--frames", "2"], "times the target in pixels"),
         ("bench_questions.py", ["--num-frames", "2", "--width", "140", "--max-new-tokens", "3"], "0 of 10"),
     ],
 )
