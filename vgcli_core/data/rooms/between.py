@@ -43,7 +43,7 @@ def centre_distance(first: Floats, second: Floats) -> float:
 
 
 def turn(standing: Floats, facing: Floats, target: Floats) -> float:
-    """Return by how many degrees one turns to the left, in (-180, 180], from `facing` to `target`.
+    """Return by how many degrees one turns to the left, from -180 to 180, from `facing` to `target`.
 
     Args:
         standing: [2] where one stands, seen from above.
