@@ -57,7 +57,7 @@ OBJECTS = Need(
     _SCANNET,
     _SCANNET_URL,
     _SCANNET_TERMS,
-    "12 GB of meshes and segments",
+    "about 10 GB of meshes and segments",
 )
 
 PROPOSALS = Need(
@@ -71,7 +71,6 @@ PROPOSALS = Need(
     "the LEO team (mask.zip), or the Video-3D LLM team (boxes)",
     "https://huggingface.co/datasets/huangjy-pku/LEO_data",
     "the terms of ScanNet, which they are made from",
-    "0.2 GB",
 )
 
 
@@ -84,7 +83,6 @@ def embodiedscan(part: Part) -> Need:
         "the EmbodiedScan team (OpenRobotLab)",
         "https://github.com/OpenRobotLab/EmbodiedScan",
         "the form on that page; CC BY-NC-SA 4.0, and the terms of ScanNet",
-        "0.4 GB",
     )
 
 

@@ -34,8 +34,6 @@ QUESTIONS = Need(
     ("vlm3r/vsibench_train/*.json", "vsibench_train/*.json", "VLM-3R-DATA/vsibench_train/*.json"),
     "the VLM-3R team",
     "https://huggingface.co/datasets/Journey9ni/VLM-3R-DATA",
-    "",
-    "0.2 GB",
 )
 
 # Where a scene's frames lie, below the raw folder.
@@ -61,7 +59,6 @@ _FOLDERS = {
         "the ScanNet++ team",
         "https://kaldir.vc.in.tum.de/scannetpp/",
         "the ScanNet++ Terms of Use, by application",
-        "1 TB",
     ),
     "arkitscenes": Need(
         "ARKitScenes frames of the 3D object detection part",
@@ -259,5 +256,8 @@ def _frames(request: Request, source: str, scene: str) -> list[str]:
     frames = _list(request, source, scene)
     if not frames:
         folder = Path(_FRAMES[source].format(scene=scene)).parent
-        raise DataError(f"no frames of {source}/{scene}", where=str(request.raw / folder), fix="put its frames there")
+        fix = "put its frames there" + (
+            ": vgllm prepare scannet takes them from recordings" if source == "scannet" else ""
+        )
+        raise DataError(f"no frames of {source}/{scene}", where=str(request.raw / folder), fix=fix)
     return frames

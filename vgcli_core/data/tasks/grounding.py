@@ -164,8 +164,10 @@ def choose_frames(scan: Scan, seen: frozenset[int], starts: Iterator[int], rules
         looked_at = attempt < REDRAWS or rules.mode == "corrected"
         if looked_at and frame_choice.sees(positions, seen):
             return Chosen(positions, used)
-    first = sorted(seen)[:1]
-    return Chosen(sorted([*positions[:-1], *first], key=lambda position: scan.frames[position].path), used)
+    found = [*positions[:-1], *sorted(seen)[:1]]
+    if rules.mode == "reference":
+        return Chosen(sorted(found, key=lambda position: scan.frames[position].path), used)
+    return Chosen(sorted(found), used)
 
 
 def _training_samples(
