@@ -4,8 +4,8 @@ It spares generating samples: frames are chosen already, boxes are in cameras al
 read; boxes become intrinsic Z-X-Y, and texts of the first generation are rewritten to the second unless
 `--set rewrite=false` (for weights of the first one). The file is read record by record; a unit is a scene.
 
-SQA3D and SPAR files are also read by `prepare sqa3d` and `prepare spar`; SQA3D's stored text, which is kept here, is
-not what the published evaluation sends.
+`prepare sqa3d`, `spar` and `llava_hound` read the published files of those, too: the first asks as the published
+evaluation does, where the stored text is kept here, and the others also take frames out of archives.
 """
 
 import re
