@@ -31,6 +31,7 @@ UNMATCHED = "no object of the scan overlaps the described box by half"
 UNSEEN = "described object is visible in no frame of the scan"
 NOT_IN_FRAMES = "described object is visible in none of the fixed frames"
 NO_AREA = "described object has no clear view in the chosen frames"
+UNKNOWN = "targets of which no file says what shows them"
 
 
 class Report(Protocol):
@@ -120,6 +121,8 @@ def ground_samples(
         if rules.training:
             yield from _training_samples(scan, one, match, rules=rules, report=report, starts=drawn)
         else:
+            if match.instance is None:
+                report.count(UNKNOWN)
             yield _evaluation_sample(scan, one, match, rules=rules, starts=drawn)
 
 

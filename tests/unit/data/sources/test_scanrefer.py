@@ -15,6 +15,7 @@ from tests.unit.data.sources.scannet_raw import (
 from tests.unit.data.tasks.scans import make_scan
 from vgcli_core.data.sources.described import BAD_ROW, NO_BOX, NO_SCAN
 from vgcli_core.data.sources.scanrefer import DATASET
+from vgcli_core.data.tasks.grounding import UNKNOWN
 from vgcli_core.errors import DataError
 
 A, B = make_scan(40, name="scannet/scene0001_00"), make_scan(30, name="scannet/scene0002_00")
@@ -134,6 +135,7 @@ def test_validation_has_truths_and_needs_no_match(raw):
     result = run(raw, "val")
     (sample,) = result.samples
     assert sample.truth["kind"] == "unique" and sample.target_visible is None
+    assert result.work.counts[UNKNOWN] == 1
     np.testing.assert_allclose(sample.truth["bbox_3d"][:6], B.instances[0].box[:6], atol=1e-12)
 
 
