@@ -171,3 +171,18 @@ def test_the_engine_stores_pictures_and_text_and_counts_pictures_alone(raw, tmp_
         assert (stored / "00020.txt").read_text().startswith("-inf")
     line = json.loads((tmp_path / "out" / "all.jsonl").read_text())
     assert line["scene"] == SCENE and line["euler_convention"] == "ZXY"
+
+
+@pytest.mark.parametrize(
+    ("colour", "message"),
+    [(jpeg(3)[:-40], "is cut off: its end is missing"), (b"", "is empty"), (b"GIF89a", "is no JPEG or PNG")],
+)
+def test_a_frame_that_is_no_whole_jpeg_quarantines_its_scene(tmp_path, colour, message):
+    recording(tmp_path / "raw", "scene0000_00", count=1)
+    path = tmp_path / "raw" / "scannet" / "scans" / "scene0001_00" / "scene0001_00.sens"
+    frame = SensFrame(colour, np.zeros((3, 4), np.uint16), pose(0))
+    write_sens(path, K, K, [frame], color_size=(8, 6), depth_size=(4, 3))
+    outcome = prepare(DATASET, request_for(DATASET, tmp_path / "raw"), Settings(tmp_path / "out"), workers=1)
+    assert outcome.manifest["splits"]["all"]["samples"] == 1
+    (bad,) = outcome.quarantine
+    assert bad.unit == "scene0001_00" and message in bad.what
