@@ -15,11 +15,12 @@ from vgcli_core.geometry.camera import is_usable, relative_pose
 
 TARGET: Color = PREDICTION
 POINT: Color = (255, 70, 200)
-# Far apart from each other and from wood, walls and carpets.
-PALETTE: tuple[Color, ...] = (
+# Far apart from each other and from wood, walls and carpets; then the same ones darker.
+_BRIGHT: tuple[Color, ...] = (
     *((60, 230, 90), (255, 196, 0), (70, 160, 255), (255, 80, 80), (190, 110, 255), (0, 220, 220)),
     *((255, 130, 30), (255, 120, 205), (190, 235, 50), (140, 150, 255), (225, 170, 110), (245, 245, 245)),
 )
+PALETTE: tuple[Color, ...] = _BRIGHT + tuple((r * 5 // 9, g * 5 // 9, b * 5 // 9) for r, g, b in _BRIGHT)
 SCAN = -1  # stands for the coordinate frame of the aligned scan where a position of a frame is expected
 
 _POINT = re.compile(r"\[\s*([-+.\deE]+)\s*,\s*([-+.\deE]+)\s*,\s*([-+.\deE]+)\s*\]")

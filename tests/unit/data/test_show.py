@@ -17,7 +17,7 @@ from vgcli_core.data.prepared import SCHEMA, open_prepared
 from vgcli_core.data.sample import Cameras, FramedBox, Sample, Turn, human_turn, to_line
 from vgcli_core.data.show import MOST, show
 from vgcli_core.data.show_choice import choose
-from vgcli_core.data.show_marks import PALETTE, POINT, TARGET, marks_of
+from vgcli_core.data.show_marks import PALETTE, POINT, TARGET, colors_of, marks_of
 from vgcli_core.data.show_views import MOST_FRAMES, choose_frames, views_of
 from vgcli_core.errors import DataError, OutputError, UsageError
 from vgcli_core.geometry.boxes import OrientedBox
@@ -218,6 +218,15 @@ def test_boxes_of_a_detection_have_a_colour_for_each_label(tmp_path):
     for x in (-0.9 - 0.2, -0.9 + 0.2, 0.9 - 0.2, 0.9 + 0.2):
         assert has_color(image, PALETTE[1], scale * (160 + x / 1.8 * FOCAL), scale * (120 + 0.2 / 1.8 * FOCAL))
     assert "lamp ×2" in page_of(root, tmp_path)[1].text
+
+
+def test_two_dozen_labels_have_two_dozen_colours():
+    labels = [f"label {place}" for place in range(24)]
+    colors = np.array(colors_of(labels))
+    apart = np.abs(colors[:, None] - colors[None]).max(axis=2) + 999 * np.eye(24)
+    assert apart.min() >= 25
+    assert apart[:12, :12].min() >= 50
+    assert colors_of(["a", "b", "a"]) == (PALETTE[0], PALETTE[1], PALETTE[0])
 
 
 def test_boxes_out_of_view_are_counted(tmp_path):
