@@ -153,7 +153,7 @@ def prepare(
         typer.Option(metavar="DIR", help="Draw samples of a set into --out FILE.png or .html.", rich_help_panel=_LOOK),
     ] = None,
     n: Annotated[
-        int, typer.Option("--n", min=1, max=500, help="How many samples --show draws.", rich_help_panel=_LOOK)
+        int, typer.Option("--n", min=1, max=100, help="How many samples --show draws.", rich_help_panel=_LOOK)
     ] = 12,
 ) -> None:
     """Turn a raw dataset into frames and JSON lines, ready for training, evaluation and people."""
@@ -364,11 +364,11 @@ def write_raw_layouts(dataset: "Dataset", request: "Request", out: Path | None) 
         raise UsageError(
             "--layouts writes rooms as raw files", where="--layouts", fix="vgllm prepare rooms --layouts --out raw"
         )
-    from vgcli_core.data.rooms.layouts import write_layouts
+    from vgcli_core.data.rooms.layouts.write import write_layouts
 
     folder = Path("raw") if out is None else out
-    with display.progress("writing raw files") as progress:
-        files = write_layouts(request, folder, progress)
+    with display.progress("filming rooms and writing raw files"):
+        files = write_layouts(request, folder)
     display.written([folder])
     display.notes([f"{len(files):,} files; now, for example: vgllm prepare scanrefer --raw {folder}"])
 

@@ -119,7 +119,7 @@ def prepared(outcome: "Outcome") -> Iterator[RenderableType]:
             table.add_row(split if place == 0 else "", Text(one_line(name)), f"{count:,}", published)
     yield table
     frames = manifest["frames"]
-    files = "" if frames["files"] == frames["count"] else f" in {frames['files']:,} tar files"
+    files = f" in {frames['files']:,} tar files" if manifest["job"]["pack"] else ""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True, style="cyan", min_width=8)
     grid.add_column(overflow="fold")

@@ -16,6 +16,7 @@ import pytest
             "ours / straightforward: time",
         ),
         ("bench_overlap.py", ["--rounds", "1"], "of the recorded rate"),
+        ("bench_prepare.py", ["--rooms", "2", "--samples", "200"], "the files are equal"),
         ("bench_captions.py", ["--rounds", "1"], "recorded / ours"),
         (
             "bench_sens.py",

@@ -182,13 +182,12 @@ def _list_frames(units: Iterable[Unit], workplace: Workplace) -> dict[str, Any]:
             record = workplace.record(unit)
             if record is None:
                 continue
-            packed = len(record.frames) == 1 < record.pictures
             for name, length, sha256 in record.frames:
                 if name in seen:
                     continue
                 seen.add(name)
                 size += length
-                pictures += record.pictures if packed else is_picture(name)
+                pictures += record.pictures if name.endswith(".tar") else is_picture(name)
                 writer.write(f"{sha256}  {FRAMES}/{name}\n".encode())
     _sweep(workplace.root / FRAMES, seen)
     return {"count": pictures, "files": len(seen), "bytes": size, "list": FRAME_LIST, "sha256": writer.digest()}

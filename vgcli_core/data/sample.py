@@ -87,7 +87,8 @@ class Sample:
         square: frames of different sizes are cut to centred squares when they are read (BLINK).
         truth: what a benchmark scores an answer against, see `truth_of`; None for training samples.
         target_visible: whether any frame shows the target; None where that is not known or makes no sense.
-        info: what else the source says: ids, areas, overlaps. Nothing reads it.
+        info: what else the source says: ids, areas, overlaps; "reference_frame" names the frame that a caption's point
+            is in the camera of, and "order" the place in the published file.
         pack: tar file in `frames/` that holds the frames; "" where they are files.
     """
 
@@ -170,6 +171,8 @@ def from_line(line: str, *, where: str = "") -> Sample:
         raise _wrong(f"missing {missing[0]!r}" if missing else f"unknown key {unknown[0]!r}", where)
     if row["task"] not in _TASKS:
         raise _wrong(f"{row['task']!r} is no task", where)
+    if not row["conversations"]:
+        raise _wrong("a conversation without turns", where)
     if row.get("boxes") and row.get("euler_convention") != "ZXY":
         raise _wrong(f"boxes with the Euler convention {row.get('euler_convention')!r} instead of 'ZXY'", where)
     try:
