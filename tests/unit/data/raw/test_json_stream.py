@@ -38,6 +38,14 @@ def test_records_are_those_of_the_whole_file_whatever_the_block(tmp_path, monkey
     assert [json.loads(data[record.start : record.stop]) for record in records] == VALUES
 
 
+@pytest.mark.parametrize("block", range(1, 12))
+def test_a_number_that_a_block_cuts_is_read_to_its_end(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(json_stream, "_BLOCK", block)
+    for text in ("[123456789, 987654321]", "123456789\n987654321\n", "123456789 987654321"):
+        records = read_records(written(tmp_path / "a.json", text))
+        assert [record.value for record in records] == [123456789, 987654321]
+
+
 @pytest.mark.parametrize("form", ["list", "lines", "mark first"])
 def test_a_range_of_bytes_gives_its_records_alone(tmp_path, form):
     path = written(tmp_path / "a.json", forms(VALUES)[form])

@@ -188,6 +188,11 @@ def test_evaluation_records_have_truths_and_cameras(tmp_path):
     assert sample.answer == "" and sample.boxes == () and sample.truth["kind"] == "multiple"
     assert sample.cameras.camera_to_world[0, :3, 3].tolist() == [3, 0, 1.5]  # aligned: 3 m along x
     assert_scorable([sample], "scanrefer")
+    # Asked to leave cameras out, they stay where no answer could be scored without them.
+    request = request_for(
+        DATASET, tmp_path, "val", options={"file": "published/scanrefer_val.json"}, cameras=False, with_frames=False
+    )
+    assert_scorable(collect(DATASET, request).samples, "scanrefer")
     raw_with(tmp_path, [detection(**cameras)], "published/det_val.json")
     assert_scorable(run(tmp_path, "val", "published/det_val.json").samples, "scannet_det")
     raw_with(tmp_path, [SQA], "published/sqa3d_test_32frame.json")

@@ -1,8 +1,10 @@
 """VSI-Bench: every layout of its hub folder gives the same questions, each once, with frames of its video."""
 
+import io
 import json
 
 import pytest
+from PIL import Image
 
 from tests.unit.data.harness import collect, request_for
 from tests.unit.data.sources.hub import assert_scorable, clip, clip_bytes, frame_number, packed, parquet
@@ -146,6 +148,17 @@ def test_without_frames_the_names_are_the_same_and_nothing_is_stored(raw):
     without = collect(DATASET, request_for(DATASET, raw, num_frames=7, with_frames=False))
     assert [s.frames for s in without.samples] == [s.frames for s in with_frames.samples]
     assert without.work.frames == {}
+
+
+def test_frames_are_jpegs_of_quality_95_with_all_colour_samples(raw):
+    first_release(raw)
+    found = collect(DATASET, request_for(DATASET, raw, num_frames=2))
+    best = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(best, "JPEG", quality=95)
+    for data in found.work.frames.values():
+        stored = Image.open(io.BytesIO(data))
+        assert stored.quantization == Image.open(best).quantization
+        assert {part[1:3] for part in stored.layer} == {(1, 1)}  # no component is sampled more coarsely
 
 
 def test_frames_can_be_stored_without_loss(raw):
