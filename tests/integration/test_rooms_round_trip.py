@@ -387,3 +387,18 @@ def test_spar_rows_can_be_drawn_and_their_depths_are_right(world):
             assert float(row["conversations"][1]["value"]) == pytest.approx(
                 depth[int(y / 1000 * SMALL["height"]), int(x / 1000 * SMALL["width"])], abs=0.051
             )
+
+
+@pytest.mark.parametrize("name", ["scanrefer", "scan2cap", "scannet_det"])
+def test_extracted_frames_and_prepared_boxes_give_the_same_samples(world, tmp_path, name):
+    request = request_for(ROOMS, tmp_path, "train", "val", options=SMALL, seed=SEED, scenes=NUM_ROOMS)
+    names = ["posed_images", "prepared_boxes", "embodiedscan", "scanrefer", "proposals"]
+    write_layouts(request, tmp_path, names)
+    assert not (tmp_path / "scannet" / "scans").exists()
+    there = World(tmp_path, world.films, world.recordings)
+    one, other = (from_raw(place, name, choice="cyclic", num_frames=6) for place in (world, there))
+    assert [sample.id for sample in one.samples] == [sample.id for sample in other.samples]
+    assert one.work.frames == other.work.frames
+    for found, expected in zip(other.samples, one.samples, strict=True):
+        assert found.frames == expected.frames and found.target_visible == expected.target_visible
+        same_boxes(found.boxes, expected.boxes)

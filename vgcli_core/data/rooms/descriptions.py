@@ -1,8 +1,8 @@
 """Say which thing is meant: "the bed", "the chair next to the table", "the lamp furthest from the door".
 
 A description is only made where a person would take it the same way: things are compared by the gap between them and by
-the distance of their middles, and both must speak for the thing by a clear margin over all others of its label. Things
-that things are compared with are the only ones of their label, and seen in the film.
+the distance of their middles, and both must speak for the thing by a clear margin over all others that its label might
+mean. What things are compared with is the only one that its own label might mean, and is seen in the film.
 
 Wording: lower case with full stops, as annotators of ScanRefer wrote.
 """
@@ -17,6 +17,7 @@ import numpy as np
 from vgcli_core.data import draws
 from vgcli_core.data.rooms.between import centre_distance, distance, ground_distance, height_gap, stacked
 from vgcli_core.data.rooms.film import Film, doors_of
+from vgcli_core.data.rooms.labels import LIKE_CLUTTER, alike
 from vgcli_core.data.rooms.render import minimum_visible
 from vgcli_core.data.rooms.scene import Room, Thing
 from vgcli_core.geometry.boxes import Floats
@@ -78,7 +79,7 @@ def describe(film: Film, seed: int, *, most: int = MOST) -> list[Description]:
     seen = set(np.flatnonzero(film.visible.any(axis=0)).tolist())
     landmarks = _landmarks(film, seen)
     for number, thing in enumerate(room.things):
-        if number not in seen:
+        if number not in seen or not has_name(room, number):
             continue
         draw = draws.generator(seed, "descriptions", room.name, number)
         phrases = list(_phrases(room, number, seen, landmarks))
@@ -92,9 +93,21 @@ def describe(film: Film, seed: int, *, most: int = MOST) -> list[Description]:
 
 
 def only_ones(room: Room) -> frozenset[int]:
-    """Return the things whose label no other thing of the room has."""
-    labels = [thing.label for thing in room.things]
-    return frozenset(number for number, label in enumerate(labels) if labels.count(label) == 1)
+    """Return the things whose label means nothing else in the room."""
+    return frozenset(
+        number for number in range(len(room.things)) if has_name(room, number) and not rivals(room, number)
+    )
+
+
+def rivals(room: Room, number: int) -> list[Thing]:
+    """Return the other things that the thing's label might mean."""
+    label = room.things[number].label
+    return [other for place, other in enumerate(room.things) if place != number and alike(label, other.label)]
+
+
+def has_name(room: Room, number: int) -> bool:
+    """Tell whether the thing's label sets it apart from the room's clutter."""
+    return not (room.clutter and room.things[number].label == LIKE_CLUTTER)
 
 
 def with_article(label: str) -> str:
@@ -133,39 +146,39 @@ def _landmarks(film: Film, seen: Collection[int]) -> list[_Landmark]:
 
 def _phrases(room: Room, number: int, seen: Collection[int], landmarks: Sequence[_Landmark]) -> Iterator[_Phrase]:
     thing = room.things[number]
-    rivals = [other for place, other in enumerate(room.things) if place != number and other.label == thing.label]
-    if not rivals:
+    others = rivals(room, number)
+    if not others:
         yield _Phrase(f"the {thing.label}", "", "unique")
-    yield from _on(room, thing, rivals, seen)
+    yield from _on(room, thing, others, seen)
     for landmark in landmarks:
         if landmark.number is None or not (landmark.number == number or stacked(room, landmark.number, number)):
-            yield from _beside(thing, landmark, rivals)
-    yield from _by_size(thing, rivals)
+            yield from _beside(thing, landmark, others)
+    yield from _by_size(thing, others)
 
 
-def _on(room: Room, thing: Thing, rivals: Sequence[Thing], seen: Collection[int]) -> Iterator[_Phrase]:
+def _on(room: Room, thing: Thing, others: Sequence[Thing], seen: Collection[int]) -> Iterator[_Phrase]:
     if thing.support is None or thing.support not in seen:
         return
     below = room.things[thing.support].label
-    supports = [room.things[rival.support].label for rival in rivals if rival.support is not None]
-    if below not in supports:
+    supports = [room.things[rival.support].label for rival in others if rival.support is not None]
+    if not any(alike(below, support) for support in supports):
         yield _Phrase(f"the {thing.label} on the {below}", f"it is on the {below}", "relational", (thing.support,))
 
 
-def _beside(thing: Thing, landmark: _Landmark, rivals: Sequence[Thing]) -> Iterator[_Phrase]:
+def _beside(thing: Thing, landmark: _Landmark, others: Sequence[Thing]) -> Iterator[_Phrase]:
     label, name, box = thing.label, landmark.name, landmark.box
     anchors = () if landmark.number is None else (landmark.number,)
     gap, middles = distance(thing.box, box), centre_distance(thing.box, box)
-    gaps = [distance(rival.box, box) for rival in rivals]
-    far = [centre_distance(rival.box, box) for rival in rivals]
+    gaps = [distance(rival.box, box) for rival in others]
+    far = [centre_distance(rival.box, box) for rival in others]
     nearest = _clearly_below(gap, gaps) and _clearly_below(middles, far)
     level = height_gap(thing.box, box) == 0 and ground_distance(thing.box, box) > 0
     if gap <= NEXT_TO and level and nearest:
         yield _Phrase(f"the {label} next to the {name}", f"it is next to the {name}", "relational", anchors)
-    elif rivals and nearest:
+    elif others and nearest:
         words = f"closest to the {name}"
         yield _Phrase(f"the {label} {words}", f"it is the {label} {words}", "relational", anchors)
-    elif rivals and all(_clearly_below(one, [gap]) for one in gaps) and all(_clearly_below(m, [middles]) for m in far):
+    elif others and all(_clearly_below(one, [gap]) for one in gaps) and all(_clearly_below(m, [middles]) for m in far):
         words = f"furthest from the {name}"
         yield _Phrase(f"the {label} {words}", f"it is the {label} {words}", "relational", anchors)
 
@@ -174,13 +187,13 @@ def _clearly_below(value: float, others: Sequence[float]) -> bool:
     return all(other >= max(value + MARGIN, value * RATIO) for other in others)
 
 
-def _by_size(thing: Thing, rivals: Sequence[Thing]) -> Iterator[_Phrase]:
-    if not rivals:
+def _by_size(thing: Thing, others: Sequence[Thing]) -> Iterator[_Phrase]:
+    if not others:
         return
     label = thing.label
     volume, height = float(np.prod(thing.box[3:6])), float(thing.box[5])
-    volumes = [float(np.prod(rival.box[3:6])) for rival in rivals]
-    heights = [float(rival.box[5]) for rival in rivals]
+    volumes = [float(np.prod(rival.box[3:6])) for rival in others]
+    heights = [float(rival.box[5]) for rival in others]
     words = []
     # A larger thing must not be lower, nor a smaller one taller: people judge by what sticks out.
     if volume >= LARGER * max(volumes) and height >= max(heights):

@@ -1,4 +1,4 @@
-"""What the labels of things are called elsewhere: classes of NYU40, and the names that EmbodiedScan uses.
+"""What labels mean: which of them people mix up, their classes in NYU40, and the names that EmbodiedScan uses.
 
 Things carry ScanNet's raw names. Source: scannetv2-labels.combined.tsv (columns raw_category and nyu40id), and the
 categories that detection is scored over.
@@ -47,6 +47,24 @@ NYU40: Mapping[str, int] = {
 """Label -> its class among the 40 of NYU; labels that are missing count as 39, other furniture."""
 
 _EMBODIEDSCAN: Mapping[str, str] = {"nightstand": "stand", "trash can": "bin"}
+
+
+# People say "table" of a coffee table or a desk, and nobody could tell which one is meant.
+_ALIKE = (
+    frozenset({"table", "coffee table", "desk"}),
+    frozenset({"chair", "armchair"}),
+    frozenset({"stool", "ottoman"}),
+    frozenset({"cabinet", "dresser", "nightstand"}),
+    frozenset({"tv", "monitor"}),
+)
+
+LIKE_CLUTTER = "box"
+"""The label of things that look like a room's unnamed boxes: where there are some, it means nothing."""
+
+
+def alike(label: str, other: str) -> bool:
+    """Tell whether a thing of one label might be called by the other."""
+    return label == other or any({label, other} <= group for group in _ALIKE)
 
 
 def detection_label(label: str) -> str:

@@ -7,6 +7,8 @@ from itertools import permutations
 import numpy as np
 
 from vgcli_core.data.rooms.between import centre_distance, distance, footprint, stacked, turn
+from vgcli_core.data.rooms.descriptions import has_name
+from vgcli_core.data.rooms.labels import alike
 from vgcli_core.data.rooms.question import Draft
 from vgcli_core.data.rooms.shown import Shown
 from vgcli_core.geometry.boxes import Floats, rotations
@@ -106,7 +108,10 @@ def _side(left: float) -> str:
 
 def orders(shown: Shown, draw: random.Random) -> Iterator[Draft]:
     """Ask in which order four kinds of things appear for the first time; whatever counts as appearing."""
-    labels = sorted({shown.room.things[number].label for number in shown.things})
+    room = shown.room
+    every = {thing.label for thing in room.things}
+    labels = sorted({room.things[number].label for number in shown.things if has_name(room, number)})
+    labels = [label for label in labels if sum(alike(label, other) for other in every) == 1]
     first = {label: shown.first_frame(label) for label in labels}
     glimpse = {label: shown.first_glimpse(label) for label in labels}
     asked = set()

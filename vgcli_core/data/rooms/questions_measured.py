@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from vgcli_core.data.rooms.between import distance, stacked
+from vgcli_core.data.rooms.descriptions import has_name, rivals
 from vgcli_core.data.rooms.question import Draft
 from vgcli_core.data.rooms.shown import Shown
 from vgcli_core.geometry.boxes import corners
@@ -19,7 +20,11 @@ def counts(shown: Shown) -> Iterator[Draft]:
     labels = [thing.label for thing in shown.room.things]
     for label in sorted(set(labels)):
         members = tuple(number for number, other in enumerate(labels) if other == label)
-        if len(members) > 1 and set(members) <= set(shown.things):
+        # A chair may be called an armchair or not; where both are there, people count differently.
+        named = has_name(shown.room, members[0]) and all(
+            len(rivals(shown.room, one)) == len(members) - 1 for one in members
+        )
+        if len(members) > 1 and named and set(members) <= set(shown.things):
             text = f"How many {label}(s) are in this room?"
             yield Draft("object_counting", text, str(len(members)), things=members)
 

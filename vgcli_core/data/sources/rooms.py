@@ -111,6 +111,8 @@ DATASET = Dataset(
 
 def _tasks(request: Request) -> list[str]:
     names = [name.strip() for name in str(request.options["tasks"]).split(",") if name.strip()]
+    if not names:
+        raise UsageError("no task is named", where="options of rooms, tasks", fix=f"known: {', '.join(TASKS)}")
     table = {name: name for name in TASKS}
     return [lookup("task of rooms", table, name) for name in names]
 

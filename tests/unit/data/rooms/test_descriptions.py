@@ -106,6 +106,26 @@ def test_what_the_film_does_not_show_is_neither_described_nor_compared_with():
     assert not texts(hidden_rival, 1)
 
 
+def test_labels_that_people_mix_up_are_rivals():
+    tables = thing("table", 0, 0, (1, 1, 0.7)), thing("coffee table", 2, 2, (0.9, 0.6, 0.4))
+    found = all_texts(*tables)
+    assert not any(one.kind == "unique" for one in found)
+    assert "the largest table." in texts(found, 0)
+    lamps = (
+        thing("lamp", 0, 0, (0.2, 0.2, 0.4), z=0.9, support=0),
+        thing("lamp", 2, 2, (0.2, 0.2, 0.4), z=0.6, support=1),
+    )
+    assert not any("on the" in one.text for one in all_texts(*tables, *lamps))
+    assert not any("table" in one.text for one in all_texts(*tables, thing("sink", 1, 0)) if one.thing == 2)
+
+
+def test_a_box_among_unnamed_boxes_is_not_described():
+    clutter = thing("", 2, 2).parts
+    assert not all_texts(thing("box", 0, 0), clutter=clutter)
+    assert "the box." in texts(all_texts(thing("box", 0, 0)), 0)
+    assert not any("box" in one.text for one in all_texts(thing("box", 0, 0), thing("bed", 0.8, 0), clutter=clutter))
+
+
 def test_a_few_descriptions_have_both_kinds():
     found = describe(film_of(room_of(thing("bed", 0, 0), thing("table", 1, 0))), 0)
     for number in (0, 1):

@@ -42,6 +42,14 @@ def test_things_are_counted_where_all_of_them_are_seen():
     assert not list(counts(view(*chairs, pixels=[[ENOUGH, ENOUGH, 0, ENOUGH]] * 4)))
 
 
+def test_things_are_not_counted_where_people_would_count_differently():
+    chairs = thing("chair", 0, 0), thing("chair", 1, 0)
+    assert not list(counts(view(*chairs, thing("armchair", 2, 0))))
+    boxes = thing("box", 0, 0), thing("box", 1, 0)
+    assert list(counts(view(*boxes)))
+    assert not list(counts(view(*boxes, clutter=thing("", 2, 2).parts)))
+
+
 def test_distance_is_between_closest_points_and_rounded_to_decimetres():
     (found,) = distances(view(thing("bed", 0, 0, (2, 1, 0.5)), thing("desk", 2.53, 0, (1, 1, 0.5))))
     assert found.answer == "1.0"  # 2.53 - 1 - 0.5
@@ -134,6 +142,8 @@ def test_no_order_is_asked_where_two_appear_together_or_one_is_glimpsed_before()
     assert not list(orders(view(*things, pixels=together, frames=5), draw()))
     glimpsed = staircase(4, 5, [(1, 3, ENOUGH // 10)])  # some of the sink before the desk, too little to be seen well
     assert not list(orders(view(*things, pixels=glimpsed, frames=5), draw()))
+    alike = [thing(name, 0, 0) for name in ("bed", "lamp", "desk", "coffee table")]
+    assert not list(orders(view(*alike, pixels=staircase(4, 5), frames=5), draw()))
     speck = staircase(4, 5, [(1, 3, 1)])
     assert list(orders(view(*things, pixels=speck, frames=5), draw()))
 

@@ -52,19 +52,12 @@ class Mesh:
         return np.isin(self.segments, self.objects[number][1])
 
 
-def write_scannet(recording: Recording, raw: Path, *, every: int = 1) -> list[Path]:
-    """Write a scan below `raw`/scannet/scans; return the files.
-
-    Args:
-        recording: the scan.
-        raw: folder of raw files.
-        every: only every so many recorded frames are in the `.sens`; 1 is how ScanNet is, 10 is smaller, and then the
-            file's frames have other numbers than those of other layouts.
-    """
+def write_scannet(recording: Recording, raw: Path) -> list[Path]:
+    """Write a scan below `raw`/scannet/scans; return the files."""
     folder = raw / "scannet" / "scans" / recording.scene
     mesh, stem = mesh_of(recording), folder / recording.scene
     sens = stem.with_suffix(".sens")
-    count = _write_sens(recording, sens, every)
+    count = _write_sens(recording, sens)
     ply = folder / f"{recording.scene}_vh_clean_2.ply"
     _write_ply(ply, recording, mesh)
     segments = folder / f"{recording.scene}_vh_clean_2.0.010000.segs.json"
@@ -185,12 +178,12 @@ def _surface(part: Part) -> tuple[Floats, NDArray[np.int64]]:
 _FACES = ((0, 1, 2, 3), (4, 7, 6, 5), (0, 4, 5, 1), (3, 2, 6, 7), (0, 3, 7, 4), (1, 5, 6, 2))
 
 
-def _write_sens(recording: Recording, path: Path, every: int) -> int:
+def _write_sens(recording: Recording, path: Path) -> int:
     color, depth = intrinsics(recording)
     room = recording.room
 
     def frames() -> Iterator[SensFrame]:
-        recorded = recording.frames(every)
+        recorded = recording.frames()
         frame = next(recorded, None)
         for shot in shots(room):
             shallow = depth_frame(recording, shot.view.depth)

@@ -4,6 +4,7 @@ Source: formats of VSI-Bench, section 1; formats of VLM-3R; formats of SQA3D.
 """
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,10 @@ def write_vsi_bench(rooms: _Rooms, raw: Path, seed: int) -> list[Path]:
     Raises:
         VgllmError: pyarrow is not installed.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise VgllmError("writing parquet needs pyarrow", fix="pip install pyarrow") from error
+    need_parquet()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     folder, written = raw / "vsi_bench", []
     rows: list[dict[str, Any]] = []
     for film, recording in rooms:
@@ -51,6 +51,12 @@ def write_vsi_bench(rooms: _Rooms, raw: Path, seed: int) -> list[Path]:
             pq.write_table(table, temporary)
         written.append(path)
     return written
+
+
+def need_parquet() -> None:
+    """Raise VgllmError where pyarrow is not installed."""
+    if find_spec("pyarrow") is None:
+        raise VgllmError("writing VSI-Bench's parquet files needs pyarrow", fix="pip install pyarrow")
 
 
 def write_vlm3r(rooms: _Rooms, raw: Path, seed: int) -> Path:

@@ -4,7 +4,7 @@ Rooms of the split train become ScanNet's train scans, those of val its val scan
 are its validation part. One room is in memory at a time but for its pictures and what is known of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vgcli_core.data.base import Request
@@ -12,17 +12,21 @@ from vgcli_core.data.rooms.film import Film, film
 from vgcli_core.data.rooms.generate import make_room
 from vgcli_core.data.rooms.layouts.embodiedscan import write_embodiedscan
 from vgcli_core.data.rooms.layouts.posed_images import write_posed_images
+from vgcli_core.data.rooms.layouts.prepared_boxes import write_prepared_boxes
 from vgcli_core.data.rooms.layouts.proposals import write_proposals
 from vgcli_core.data.rooms.layouts.recording import Recording, record
 from vgcli_core.data.rooms.layouts.scannet import write_scannet
 from vgcli_core.data.rooms.layouts.scanrefer import write_labels, write_scan_list, write_scanrefer
 from vgcli_core.data.rooms.layouts.spar import write_spar
-from vgcli_core.data.rooms.layouts.vsi_questions import write_sqa3d, write_vlm3r, write_vsi_bench
+from vgcli_core.data.rooms.layouts.vsi_questions import need_parquet, write_sqa3d, write_vlm3r, write_vsi_bench
 from vgcli_core.data.rooms.options import numbers_of, settings_of
 from vgcli_core.errors import DataError, lookup
 
-LAYOUTS = ("scannet", "posed_images", "embodiedscan", "scanrefer", "proposals", "spar", "vsi_bench", "vlm3r", "sqa3d")
-"""All layouts. "scannet" has recordings and meshes; the others of ScanNet's scans need nothing of it."""
+LAYOUTS = (
+    *("scannet", "posed_images", "prepared_boxes", "embodiedscan", "scanrefer", "proposals"),
+    *("spar", "vsi_bench", "vlm3r", "sqa3d"),
+)
+"""All layouts. "scannet" has recordings and meshes; posed images and prepared boxes can stand in for them."""
 
 SPLITS = ("train", "val")
 
@@ -32,7 +36,12 @@ _VALIDATED_EVERY = 5  # one in so many train scans is in EmbodiedScan's validati
 Filmed = tuple[Film, Recording]
 
 
-def write_layouts(request: Request, out: Path, layouts: Sequence[str] = LAYOUTS) -> list[Path]:
+def write_layouts(
+    request: Request,
+    out: Path,
+    layouts: Sequence[str] = LAYOUTS,
+    progress: Callable[[str], None] = lambda scene: None,
+) -> list[Path]:
     """Write the rooms that a request for the dataset "rooms" asks for, as raw files; return the files.
 
     The same request gives the same bytes. Scenes are called scene9000_00, scene9001_00, ..., train before val.
@@ -41,17 +50,22 @@ def write_layouts(request: Request, out: Path, layouts: Sequence[str] = LAYOUTS)
         request: for "rooms": splits (test is left out), scenes, seed and options count.
         out: folder of raw files, to be given to `prepare --raw`.
         layouts: of LAYOUTS.
+        progress: is told of each scene that was filmed.
 
     Raises:
+        VgllmError: a library is missing that a layout needs.
         DataError: more rooms than there are names for, or no room at all.
         UnknownName: a layout that is not known.
         OutputError: a file cannot be written.
     """
     wanted = {lookup("layout of rooms", {name: name for name in LAYOUTS}, name) for name in layouts}
-    rooms = _film(request)
+    if "vsi_bench" in wanted:
+        need_parquet()
+    rooms = _film(request, progress)
     written: list[Path] = []
-    for pair in [pair for split in SPLITS for pair in rooms[split]]:
-        written += _write_scene(pair, out, wanted, request.seed)
+    for split in SPLITS:
+        for _, recording in rooms[split]:
+            written += _write_scene(recording, split, out, wanted, request.seed)
     if wanted & {"scannet", "posed_images", "scanrefer"}:
         written.append(write_labels(out))
         written += [write_scan_list(split, [recording.scene for _, recording in rooms[split]], out) for split in SPLITS]
@@ -83,7 +97,7 @@ def parts_of(train: Sequence[Filmed], val: Sequence[Filmed]) -> dict[str, list[F
     return {"train": rest, "val": validated, "test": list(val)}
 
 
-def _film(request: Request) -> dict[str, list[Filmed]]:
+def _film(request: Request, progress: Callable[[str], None]) -> dict[str, list[Filmed]]:
     settings = settings_of(request.options)
     rooms: dict[str, list[Filmed]] = {}
     scene = _FIRST_SCENE
@@ -96,19 +110,21 @@ def _film(request: Request) -> dict[str, list[Filmed]]:
                 )
             room = make_room(request.seed, number, settings)
             rooms[split].append((film(room), record(room, f"scene{scene:04d}_00", request.seed)))
+            progress(f"scene{scene:04d}_00")
             scene += 1
     if scene == _FIRST_SCENE:
         raise DataError("no room is asked for", fix="ask for rooms of the splits train and val")
     return rooms
 
 
-def _write_scene(pair: Filmed, out: Path, wanted: set[str], seed: int) -> list[Path]:
-    _, recording = pair
-    written = []
+def _write_scene(recording: Recording, split: str, out: Path, wanted: set[str], seed: int) -> list[Path]:
+    written: list[Path] = []
     if "scannet" in wanted:
         written += write_scannet(recording, out)
     if "posed_images" in wanted:
         written += write_posed_images(recording, out)
+    if "prepared_boxes" in wanted:
+        written.append(write_prepared_boxes(recording, split, out))
     if "proposals" in wanted:
         written.append(write_proposals(recording, out, seed))
     return written

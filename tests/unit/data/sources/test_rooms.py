@@ -1,0 +1,226 @@
+"""The dataset of rooms: all tasks, truths that the benchmarks take, and requests that are refused in plain words."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.unit.data.harness import collect, request_for
+from vgcli_core.data.rooms.film import film
+from vgcli_core.data.rooms.generate import make_room
+from vgcli_core.data.rooms.options import FIRST, settings_of
+from vgcli_core.data.rooms.settings import RoomSettings
+from vgcli_core.data.sample import to_line, truth_of
+from vgcli_core.data.sources import DATASETS
+from vgcli_core.data.sources.rooms import DATASET, NUM_FRAMES, TASKS
+from vgcli_core.errors import DataError, UnknownName, UsageError, VgllmError
+from vgcli_core.evaluation.benchmarks import scan2cap, scannet_det, scanrefer, vsi_bench
+from vgcli_core.geometry.boxes import as_array, corners, transform
+from vgcli_core.geometry.camera import project
+from vgcli_core.text.answers import read_detection, read_grounding
+
+NOWHERE = Path("nowhere")
+SMALL = {"width": 56, "height": 42, "film_frames": 20}
+BENCHMARKS = {"ground": scanrefer, "caption": scan2cap, "detect": scannet_det, "ask": vsi_bench}
+
+
+def rooms(*splits, scenes=2, options=None, **values):
+    request = request_for(DATASET, NOWHERE, *splits, options=SMALL | (options or {}), scenes=scenes, **values)
+    DATASET.check(request)
+    return collect(DATASET, request)
+
+
+@pytest.fixture(scope="module")
+def everything():
+    return rooms("train", "val", "test", scenes=4)
+
+
+def task_of(sample):
+    return sample.id.split("/")[1]
+
+
+def test_it_is_registered_and_needs_nothing():
+    assert DATASETS["rooms"] is DATASET
+    assert not list(DATASET.needs(request_for(DATASET, NOWHERE)))
+
+
+def test_every_split_has_samples_of_every_task(everything):
+    assert not everything.quarantined
+    for split in FIRST:
+        found = Counter(task_of(one) for one in everything.samples if one.split == split)
+        assert set(found) == set(TASKS)
+        assert len({one.scene for one in everything.samples if one.split == split}) == 4
+
+
+def test_no_room_is_in_two_splits(everything):
+    scenes = {split: {one.scene for one in everything.samples if one.split == split} for split in FIRST}
+    assert not scenes["train"] & scenes["val"] and not scenes["val"] & scenes["test"]
+
+
+def test_truths_are_what_the_benchmarks_take_and_training_has_none(everything):
+    for one in everything.samples:
+        truth = truth_of(one)
+        assert (truth is None) == (one.split == "train")
+        if truth is not None:
+            benchmark = BENCHMARKS[one.task].BENCHMARK
+            parsed = benchmark.truth.model_validate(truth)
+            assert benchmark.perfect(parsed) or one.task == "detect"
+
+
+def test_all_samples_carry_exact_cameras_unless_they_are_not_wanted(everything):
+    room = make_room(0, 3, settings_of(request_for(DATASET, NOWHERE, options=SMALL).options))
+    for one in (one for one in everything.samples if one.scene == room.name):
+        places = [int(frame[-9:-4]) for frame in one.frames]
+        np.testing.assert_array_equal(one.cameras.camera_to_world, room.cameras_to_world[places])
+        np.testing.assert_array_equal(one.cameras.intrinsics, room.intrinsics)
+    bare = rooms("train", scenes=1, cameras=False)
+    assert bare.samples and all(one.cameras is None for one in bare.samples)
+
+
+def test_answers_of_grounding_name_a_frame_that_shows_the_thing(everything):
+    checked = 0
+    for one in everything.samples:
+        if one.task == "ground" and one.split == "train":
+            (framed,) = one.boxes
+            reading = read_grounding(one.answer, len(one.frames))
+            assert reading.frame == framed.frame
+            np.testing.assert_allclose(as_array(reading.boxes), as_array([framed.box]), atol=0.00501)
+            pixels, _ = project(np.array([framed.box.center]), one.cameras.intrinsics)
+            assert one.target_visible and -1 < pixels[0, 0] / 56 < 2 and -1 < pixels[0, 1] / 42 < 2
+            checked += 1
+    assert checked > 50
+
+
+def test_boxes_of_detection_are_those_of_the_room(everything):
+    for one in everything.samples:
+        if one.task != "detect" or one.scene != "room_000001":
+            continue
+        room = make_room(0, 1, settings_of(request_for(DATASET, NOWHERE, options=SMALL).options))
+        true = corners(np.array([thing.box for thing in room.things]))
+        in_room = transform(as_array([framed.box for framed in one.boxes]), one.cameras.camera_to_world[0])
+        for solid in corners(in_room):
+            assert np.abs(true - solid).max(axis=(1, 2)).min() < 1e-9
+        assert len(read_detection(one.answer).boxes) == len(one.boxes)
+
+
+def test_axis_aligned_boxes_hold_the_others():
+    turned, along = (
+        {one.id: one for one in rooms("val", scenes=4, options={"tasks": "ground", "axis_aligned": flag}).samples}
+        for flag in (False, True)
+    )
+    different = 0
+    for name, one in along.items():
+        box, other = one.truth["bbox_3d"], turned[name].truth["bbox_3d"]
+        assert box[6:] == [0, 0, 0]
+        low, high = (edge(corners(np.array([other]))[0], axis=0) for edge in (np.min, np.max))
+        assert (np.array(box[:3]) - np.array(box[3:6]) / 2 >= low - 1e-9).all()
+        assert (np.array(box[:3]) + np.array(box[3:6]) / 2 <= high + 1e-9).all()
+        different += not np.allclose(box, other)
+    assert different
+
+
+def test_visible_frames_of_a_truth_are_those_with_enough_pixels():
+    request = request_for(DATASET, NOWHERE, "val", options=SMALL | {"tasks": "ground"}, scenes=2)
+    for one in collect(DATASET, request).samples:
+        filmed = film(make_room(0, int(one.scene.removeprefix("room_")), settings_of(request.options)))
+        seen = filmed.visible[[int(frame[-9:-4]) for frame in one.frames], int(one.info["object_id"])]
+        assert one.truth["visible_frames"] == np.flatnonzero(seen).tolist()
+        assert one.target_visible == bool(seen.any())
+
+
+def test_only_frames_that_samples_name_are_stored(everything):
+    assert set(everything.work.frames) == {frame for one in everything.samples for frame in one.frames}
+    few = rooms("train", scenes=1, options={"tasks": "detect_4", "windows": 1})
+    assert len(few.work.frames) == 4
+    assert not rooms("train", scenes=1, with_frames=False).work.frames
+
+
+def test_tasks_are_chosen_by_name():
+    assert {task_of(one) for one in rooms("train", options={"tasks": "ask, detect_6"}).samples} == {"ask", "detect_6"}
+    with pytest.raises(UnknownName, match="caption"):
+        rooms("train", options={"tasks": "captions"})
+
+
+@pytest.mark.parametrize("choice", ["cyclic", "fixed"])
+def test_samples_have_as_many_frames_as_are_asked_for(choice):
+    for num_frames in (None, 5):
+        for one in rooms("train", scenes=1, choice=choice, num_frames=num_frames).samples:
+            expected = int(task_of(one)[-1]) if one.task == "detect" else num_frames or NUM_FRAMES
+            assert len(one.frames) == len(set(one.frames)) == expected
+
+
+def test_the_same_request_gives_the_same_lines_whatever_else_is_made():
+    alone = rooms("train", scenes=frozenset({"room_000002"}))
+    among = [one for one in rooms("train", scenes=4).samples if one.scene == "room_000002"]
+    assert [to_line(one) for one in alone.samples] == [to_line(one) for one in among]
+    other = rooms("train", scenes=frozenset({"room_000002"}), seed=1)
+    assert {to_line(one) for one in other.samples}.isdisjoint(map(to_line, among))
+
+
+def test_a_limit_is_shared_out_among_rooms():
+    found = rooms("train", "val", scenes=3, limit=10)
+    assert Counter(one.split for one in found.samples) == {"train": 10, "val": 10}
+    assert set(Counter(one.scene for one in found.samples).values()) == {3, 4}
+    assert len(rooms("train", scenes=3, limit=2).samples) == 2
+
+
+def test_windows_that_a_short_film_cannot_hold_are_counted():
+    short = rooms("train", scenes=2, options={"film_frames": 9, "tasks": "detect_4,detect_6"})
+    assert not short.samples and sum(short.work.drops.values()) == 4
+
+
+def test_the_number_of_rooms_is_an_option_and_scenes_win():
+    plan = DATASET.plan(request_for(DATASET, NOWHERE, "train", "val", options={"rooms": 7}))
+    assert Counter(unit.split for unit in plan.units) == {"train": 7, "val": 7}
+    plan = DATASET.plan(request_for(DATASET, NOWHERE, "train", options={"rooms": 7}, scenes=3))
+    assert [unit.key for unit in plan.units] == ["room_000000", "room_000001", "room_000002"]
+
+
+@pytest.mark.parametrize("name", ["scene0000_00", "room_12", "room_²²²²²²", "room_", "room_-00001"])
+def test_rooms_that_cannot_be_are_refused_by_name(name):
+    with pytest.raises(DataError, match="room"):
+        DATASET.plan(request_for(DATASET, NOWHERE, "train", scenes=frozenset({name})))
+
+
+def test_more_rooms_than_there_are_numbers_are_refused():
+    with pytest.raises(DataError, match="rooms are asked for"):
+        DATASET.plan(request_for(DATASET, NOWHERE, "train", scenes=10**7))
+
+
+def test_defaults_are_those_of_the_generator_and_options_change_them():
+    assert settings_of(request_for(DATASET, NOWHERE).options) == RoomSettings()
+    changed = request_for(
+        DATASET, NOWHERE, options={"camera_height": "1.2:1.4", "pan": "30", "categories": "bed, chair", "things": "2:3"}
+    )
+    found = settings_of(changed.options)
+    assert (found.camera_height, found.pan, found.things) == ((1.2, 1.4), (30.0, 30.0), (2, 3))
+    assert found.categories == ("bed", "chair")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(
+            {"camera_height": "low"},
+            {"camera_height": "1:2:3"},
+            {"things": "2.5:3"},
+            {"width": 0},
+            {"room_side": "9:3"},
+        ),
+        *({"categories": "dragon"}, {"interval": 0}, {"windows": 0}, {"tasks": " "}),
+    ],
+)
+def test_settings_that_no_room_can_have_are_refused(options):
+    with pytest.raises(VgllmError) as raised:
+        rooms("train", options=options)
+    assert isinstance(raised.value, UsageError | UnknownName)
+    assert next(iter(options)) in str(raised.value) or "dragon" in str(raised.value)
+
+
+def test_every_setting_has_an_option_with_words_of_its_own():
+    helps = {option.name: option.help for option in DATASET.options}
+    assert len(helps) == len(DATASET.options)
+    for field in RoomSettings.__dataclass_fields__:
+        name = {"num_frames": "film_frames"}.get(field, field)
+        assert len(helps[name].split()) > 1, name
