@@ -123,9 +123,8 @@ def prepared(outcome: "Outcome") -> Iterator[RenderableType]:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True, style="cyan", min_width=8)
     grid.add_column(overflow="fold")
-    grid.add_row(
-        "frames", Text(f"{frames['count']:,}{files}, {size(frames['bytes'])}; choice: {manifest['job']['frames']}")
-    )
+    choice = f"; choice: {manifest['job']['frames']}" if manifest["job"]["frames"] else ""
+    grid.add_row("frames", Text(f"{frames['count']:,}{files}, {size(frames['bytes'])}{choice}"))
     for split, held in manifest["splits"].items():
         shown = held["target_visible"]
         if shown["share"] is not None:

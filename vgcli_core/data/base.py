@@ -192,6 +192,11 @@ def _no_check(request: Request) -> None:
     """Accept every request."""
 
 
+def _no_conventions(request: Request) -> Mapping[str, Any]:
+    """Keep to the conventions of all sets."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """One dataset.
@@ -212,6 +217,7 @@ class Dataset:
         record_file: split, number of frames -> the published file name.
         chooses_frames: `FrameChoice` makes a difference.
         check: request -> None; raises DataError where options contradict each other.
+        conventions: request -> what the manifest says of conventions beyond `merge.CONVENTIONS`, or instead of them.
         stage: request, units still to be built, a folder, progress -> None: called once before them, for sources that
             can only be read from front to end (archives). It extracts what the units need into the folder, each file
             by a temporary name and a rename, and skips what is there: it is called again after an interruption. The
@@ -233,4 +239,5 @@ class Dataset:
     record_file: Callable[[str, int], str] | None = None
     chooses_frames: bool = False
     check: Callable[[Request], None] = _no_check
+    conventions: Callable[[Request], Mapping[str, Any]] = _no_conventions
     stage: Callable[[Request, Sequence[Unit], Path, Callable[[str], None]], None] | None = None

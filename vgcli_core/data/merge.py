@@ -59,7 +59,7 @@ def merge(
         "dataset": dataset.name,
         "title": dataset.title,
         "job": dict(job),
-        "conventions": dict(CONVENTIONS),
+        "conventions": {**CONVENTIONS, **dataset.conventions(request)},
         "splits": splits,
         "frames": frames,
         "inputs": inputs,

@@ -188,7 +188,7 @@ def job_of(dataset: Dataset, request: Request, units: Iterable[Unit], *, pack: b
         "dataset": dataset.name,
         "splits": list(request.splits),
         "mode": request.mode,
-        "frames": request.choice,
+        "frames": request.choice if dataset.chooses_frames else None,
         "num_frames": request.num_frames,
         "seed": request.seed,
         "scenes": scenes,

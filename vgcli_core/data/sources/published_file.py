@@ -193,6 +193,13 @@ def _build(unit: Unit, request: Request, work: Work) -> Iterator[Sample]:
             )
 
 
+def _conventions(request: Request) -> Mapping[str, Any]:
+    """Say where texts keep the wording and the angles of their own generation; `boxes` never do."""
+    return (
+        {} if request.options["rewrite"] else {"prompt_revision": "as in the published file", "angles_in_text": "too"}
+    )
+
+
 DATASET = Dataset(
     name=NAME,
     title="an annotation file that the VG-LLM authors publish",
@@ -214,6 +221,7 @@ DATASET = Dataset(
         Option("rewrite", True, "bring prompts and answers of the first generation to the second"),
     ),
     check=_check,
+    conventions=_conventions,
 )
 
 

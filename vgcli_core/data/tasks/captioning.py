@@ -17,7 +17,7 @@ from vgcli_core.data.base import FrameChoice, Mode
 from vgcli_core.data.sample import Sample, Turn, human_turn
 from vgcli_core.data.scan import Scan
 from vgcli_core.data.tasks import frame_choice
-from vgcli_core.data.tasks.grounding import NOT_IN_FRAMES, UNKNOWN, Report
+from vgcli_core.data.tasks.grounding import NOT_IN_FRAMES, Report, count_unknown
 from vgcli_core.data.tasks.posed import camera_to_world, cameras_of, paths_of, point_from
 from vgcli_core.data.tasks.visibility import Match, frames_showing, matches
 from vgcli_core.geometry.boxes import Floats
@@ -105,7 +105,7 @@ def caption_samples(
             positions = frame_choice.cyclic(total, rules.num_frames, used[0])
         visible = _visible(scan, match, positions)
         if visible is None:
-            report.count(UNKNOWN)
+            count_unknown(scan, one.true_box, positions, report)
         if visible is False and rules.choice == "fixed" and rules.training:
             report.drop(NOT_IN_FRAMES)
             continue

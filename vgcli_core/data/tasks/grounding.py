@@ -20,7 +20,7 @@ from vgcli_core.data.sample import FramedBox, Sample, Turn, human_turn
 from vgcli_core.data.scan import Scan
 from vgcli_core.data.tasks import frame_choice
 from vgcli_core.data.tasks.posed import boxes_from, camera_to_world, cameras_of, paths_of
-from vgcli_core.data.tasks.visibility import Match, areas, frames_showing, matches
+from vgcli_core.data.tasks.visibility import Match, areas, frames_showing, in_view, matches
 from vgcli_core.geometry.boxes import Floats
 from vgcli_core.text.answer_format import format_grounding
 from vgcli_core.text.prompts import ground_prompt
@@ -32,6 +32,7 @@ UNSEEN = "described object is visible in no frame of the scan"
 NOT_IN_FRAMES = "described object is visible in none of the fixed frames"
 NO_AREA = "described object has no clear view in the chosen frames"
 UNKNOWN = "targets of which no file says what shows them"
+IN_VIEW = "of those, targets whose box is in view of a chosen frame (what stands before it ignored)"
 
 
 class Report(Protocol):
@@ -121,9 +122,7 @@ def ground_samples(
         if rules.training:
             yield from _training_samples(scan, one, match, rules=rules, report=report, starts=drawn)
         else:
-            if match.instance is None:
-                report.count(UNKNOWN)
-            yield _evaluation_sample(scan, one, match, rules=rules, starts=drawn)
+            yield _evaluation_sample(scan, one, match, rules=rules, report=report, starts=drawn)
 
 
 def seeded_starts(scan: Scan, rules: GroundingRules) -> Starts:
@@ -173,6 +172,15 @@ def choose_frames(scan: Scan, seen: frozenset[int], starts: Iterator[int], rules
     return Chosen(sorted(found), used)
 
 
+def count_unknown(scan: Scan, box: Floats, positions: Sequence[int], report: Report) -> None:
+    """Count a target [9] that is none of the scan's objects: nobody says which frames show it, its box says which may.
+
+    EmbodiedScan's test part, which ScanRefer's and Scan2Cap's validation scans are in, lists no objects.
+    """
+    report.count(UNKNOWN)
+    report.count(IN_VIEW, bool(in_view(scan, box, positions)))
+
+
 def _training_samples(
     scan: Scan, one: Described, match: Match, *, rules: GroundingRules, report: Report, starts: Starts
 ) -> Iterator[Sample]:
@@ -193,7 +201,9 @@ def _training_samples(
         choices = [choose_frames(scan, seen, starts(one, draw), rules) for draw in range(TRAINING_DRAWS)]
     for draw, chosen in enumerate(choices):
         candidates = [place for place, position in enumerate(chosen.positions) if position in seen]
-        sizes = areas(scan, match.instance, [chosen.positions[place] for place in candidates], rules.mode)
+        sizes = areas(
+            scan, scan.instances[match.instance].box, [chosen.positions[place] for place in candidates], rules.mode
+        )
         if not sizes or max(sizes) <= 0:
             report.drop(NO_AREA)
             continue
@@ -224,7 +234,9 @@ def _training_samples(
         )
 
 
-def _evaluation_sample(scan: Scan, one: Described, match: Match, *, rules: GroundingRules, starts: Starts) -> Sample:
+def _evaluation_sample(
+    scan: Scan, one: Described, match: Match, *, rules: GroundingRules, report: Report, starts: Starts
+) -> Sample:
     used: list[int] = []
     if rules.choice == "fixed":
         positions = frame_choice.fixed(len(scan.frames), rules.num_frames)
@@ -235,7 +247,9 @@ def _evaluation_sample(scan: Scan, one: Described, match: Match, *, rules: Groun
     if one.kind:
         truth["kind"] = one.kind
     visible = None
-    if match.instance is not None:  # else nobody knows which frames show it
+    if match.instance is None:
+        count_unknown(scan, one.box, positions, report)
+    else:
         seen = frames_showing(scan, match.instance)
         truth["visible_frames"] = [place for place, position in enumerate(positions) if position in seen]
         visible = bool(truth["visible_frames"])

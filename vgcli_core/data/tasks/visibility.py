@@ -1,5 +1,6 @@
 """Which frames of a scan show an object, and which object of a scan a true box belongs to."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,12 +45,19 @@ def frames_showing(scan: Scan, instance: int) -> frozenset[int]:
     return frozenset(place for place, frame in enumerate(scan.frames) if instance in frame.visible)
 
 
-def areas(scan: Scan, instance: int, positions: list[int], mode: Mode) -> list[float]:
-    """Return how large the object stands in each of the frames, in square pixels: see `projected_area`.
+def in_view(scan: Scan, box: Floats, positions: Sequence[int]) -> list[int]:
+    """Return the places in `positions` of the frames in whose view a box [9] is, whatever stands before it.
+
+    An upper bound of what frames show, for scans of which no file says it (EmbodiedScan's test part).
+    """
+    return [place for place, area in enumerate(areas(scan, box, positions, "corrected")) if area > 0]
+
+
+def areas(scan: Scan, box: Floats, positions: Sequence[int], mode: Mode) -> list[float]:
+    """Return how large a box [9] of the aligned scan stands in each frame, in square pixels: see `projected_area`.
 
     The size of the image is the scan's; twice the principal point where that is not known, and in reference mode.
     """
     intrinsics = scan.intrinsics[:3, :3]
     size = scan.size if mode == "corrected" and scan.size is not None else size_by_principal_point(intrinsics)
-    box = scan.instances[instance].box
     return [projected_area(box, camera_to_world(scan, position), intrinsics, size) for position in positions]

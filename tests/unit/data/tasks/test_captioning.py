@@ -6,7 +6,7 @@ import pytest
 from tests.unit.data.tasks.scans import Report, make_scan
 from vgcli_core.data.sample import truth_of
 from vgcli_core.data.tasks.captioning import Captioned, CaptioningRules, caption_samples
-from vgcli_core.data.tasks.grounding import NOT_IN_FRAMES, UNKNOWN
+from vgcli_core.data.tasks.grounding import IN_VIEW, NOT_IN_FRAMES, UNKNOWN
 from vgcli_core.data.tasks.posed import camera_to_world
 from vgcli_core.evaluation.benchmarks.scan2cap import Scan2CapTruth
 
@@ -50,11 +50,12 @@ def test_evaluation_has_all_references_and_the_overlap_of_the_given_box():
 
 def test_visibility_is_that_of_the_true_object_and_unknown_for_what_is_none_of_the_scans():
     scan = make_scan(visible={0: [3], 1: range(60)})
-    far = one("8/0", TRUE + np.array([5.0, 0, 0, 0, 0, 0, 0, 0, 0]))
+    far = one("8/0", TRUE + np.array([5.0, 0, 0, 0, 0, 0, 0, 0, 0]))  # cameras on the other side look that way
+    overhead = one("9/0", TRUE + np.array([0, 0, 50.0, 0, 0, 0, 0, 0, 0]))  # and none looks up
     report = Report()
-    found = samples(scan, one(), far, report=report, training=False, choice="fixed")
-    assert [sample.target_visible for sample in found] == [False, None]
-    assert report.counted == {UNKNOWN: 1} and not report
+    found = samples(scan, one(), far, overhead, report=report, training=False, choice="fixed")
+    assert [sample.target_visible for sample in found] == [False, None, None]
+    assert report.counted == {UNKNOWN: 2, IN_VIEW: 1} and not report
 
 
 def test_with_fixed_frames_training_drops_what_none_of_them_shows():

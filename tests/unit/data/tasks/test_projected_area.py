@@ -49,7 +49,7 @@ def test_reference_mode_takes_the_size_from_the_principal_point_and_corrected_mo
     assert size_by_principal_point(K) == (100, 80)
     scan = make_scan(size=(200, 480))
     place = list(range(60))
-    published = areas(scan, 0, place, "reference")
-    assert published == areas(make_scan(), 0, place, "corrected")  # no size known
-    cut = areas(scan, 0, place, "corrected")
+    published = areas(scan, scan.instances[0].box, place, "reference")
+    assert published == areas(make_scan(), scan.instances[0].box, place, "corrected")  # no size known
+    cut = areas(scan, scan.instances[0].box, place, "corrected")
     assert max(cut) < max(published)
