@@ -367,7 +367,9 @@ def test_sqa3d_answers_are_true_of_the_rooms(world):
 def test_spar_rows_can_be_drawn_and_their_depths_are_right(world):
     raw = from_raw(world, "spar", "train", options={"share": 1.0})
     files = list((world.raw / "spar" / "scannet" / "qa_jsonl" / "train").rglob("*.jsonl"))
-    assert not raw.work.drops and len({file.parts[-3] for file in files}) >= 15
+    navigation = sum(len(file.read_text().splitlines()) for file in files if "nav_video" in file.parts)
+    assert raw.work.drops == {"navigation": navigation} and navigation > 0
+    assert len({file.parts[-3] for file in files}) >= 20
     kinds, depths = Counter(), {}
     for one in raw.samples:
         pictures = [np.array(Image.open(io.BytesIO(raw.work.frames[frame]))) for frame in one.frames]
@@ -375,6 +377,7 @@ def test_spar_rows_can_be_drawn_and_their_depths_are_right(world):
         changed = any((before != after).any() for before, after in zip(pictures, marked, strict=True))
         assert changed == any(key.endswith(("point", "bbox", "list")) for key in one.markers)
         kinds[one.question_type] += 1
+    assert "nav" not in kinds  # the mix leaves navigation out
     assert kinds["depth_prediction_oc"] and kinds["distance_infer_center_oo_video"]
     for line in (line for file in files for line in file.read_text().splitlines()):
         row = json.loads(line)
