@@ -6,7 +6,10 @@ things are named by a label that nothing else has, and what is compared differs 
 Source: Yang et al., Thinking in Space, arXiv 2412.14171 (kinds of questions and their wording; formats of VSI-Bench).
 """
 
+import random
 from collections import defaultdict
+from collections.abc import Sequence
+from itertools import zip_longest
 
 from vgcli_core.data import draws
 from vgcli_core.data.rooms.question import CHOSEN, MEASURED, Draft, Question, lettered
@@ -37,5 +40,13 @@ def ask(shown: Shown, seed: int, *, most: int = MOST) -> list[Question]:
     for kind in (*MEASURED, *CHOSEN):
         draw = draws.generator(seed, "letters", shown.room.name, kind)
         different = list({draft.text: draft for draft in drafts[kind]}.values())
-        asked += lettered(draw.sample(different, min(most, len(different))), draw)
+        asked += lettered(_answers_in_turn(different, draw)[:most], draw)
     return asked
+
+
+def _answers_in_turn(drafts: Sequence[Draft], draw: random.Random) -> list[Draft]:
+    """Shuffle drafts so that their answers take turns: what is in front is seen more often than what is behind."""
+    groups: defaultdict[str, list[Draft]] = defaultdict(list)
+    for draft in draw.sample(drafts, len(drafts)):
+        groups[draft.answer].append(draft)
+    return [draft for turn in zip_longest(*groups.values()) for draft in turn if draft is not None]

@@ -16,7 +16,7 @@ from vgcli_core.data.rooms.questions_chosen import directions, nearest, orders, 
 from vgcli_core.data.rooms.questions_measured import counts, distances, room_sizes, sizes
 from vgcli_core.data.rooms.settings import RoomSettings
 from vgcli_core.data.rooms.shown import shown
-from vgcli_core.evaluation.benchmarks.vsi_bench import QUESTION_TYPES, VsiBenchTruth
+from vgcli_core.evaluation.benchmarks.vsi_bench import DIRECTIONS, QUESTION_TYPES, VsiBenchTruth
 from vgcli_core.media.sampling import uniform
 
 MANY = 10_000
@@ -199,6 +199,15 @@ def test_a_film_is_asked_a_few_questions_of_a_kind_the_same_for_the_same_seed(as
         assert len({one.text for one in questions}) == len(questions)
         kinds += own
     assert set(kinds) == set(QUESTION_TYPES)
+
+
+def test_answers_of_a_kind_differ_as_far_as_they_can(asked):
+    for _, view_ in asked:
+        few, everything = ask(view_, 0), ask(view_, 0, most=MANY)
+        for kind in DIRECTIONS:
+            answers = [chosen_option(one) for one in few if one.kind == kind]
+            possible = {chosen_option(one) for one in everything if one.kind == kind}
+            assert len(set(answers)) == min(len(answers), len(possible))
 
 
 def test_every_question_fits_the_benchmark(asked):
