@@ -103,7 +103,7 @@ DATASET = Dataset(
         Option("windows", 4, "detection windows of each room and length"),
         *setting_options(),
     ),
-    frame_bytes=20_000,
+    frame_bytes=12_000,
     chooses_frames=True,
     check=check,
 )
