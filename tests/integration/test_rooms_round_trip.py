@@ -30,6 +30,8 @@ from vgcli_core.evaluation.benchmarks import scan2cap, scannet_det, scanrefer, v
 from vgcli_core.geometry.boxes import as_array, corners, transform
 from vgcli_core.media.markers import draw_markers
 
+pytest.importorskip("pyarrow", reason="needs pip install 'vgllm[data]'")
+
 ROOMS = DATASETS["rooms"]
 SMALL = {"width": 72, "height": 54, "film_frames": 26}
 EVERY_WINDOW = 1000
@@ -365,6 +367,7 @@ def test_sqa3d_answers_are_true_of_the_rooms(world):
 
 
 def test_spar_rows_can_be_drawn_and_their_depths_are_right(world):
+    pytest.importorskip("cv2", reason="needs pip install 'vgllm[spar]'")
     raw = from_raw(world, "spar", "train", options={"share": 1.0})
     files = list((world.raw / "spar" / "scannet" / "qa_jsonl" / "train").rglob("*.jsonl"))
     navigation = sum(len(file.read_text().splitlines()) for file in files if "nav_video" in file.parts)

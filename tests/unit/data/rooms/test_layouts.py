@@ -18,13 +18,16 @@ from vgcli_core.data.raw.sens import SensFile
 from vgcli_core.data.rooms.furniture import CATEGORIES
 from vgcli_core.data.rooms.generate import make_room
 from vgcli_core.data.rooms.labels import NYU40
+from vgcli_core.data.rooms.layouts import vsi_questions
 from vgcli_core.data.rooms.layouts.proposals import propose
 from vgcli_core.data.rooms.layouts.recording import STEP, record, recorded_scan
 from vgcli_core.data.rooms.layouts.scannet import mesh_of
 from vgcli_core.data.rooms.layouts.write import LAYOUTS, parts_of, write_layouts
 from vgcli_core.data.rooms.options import FIRST, settings_of
 from vgcli_core.data.sources.rooms import DATASET
-from vgcli_core.errors import DataError, UnknownName
+from vgcli_core.errors import DataError, UnknownName, VgllmError
+
+pytest.importorskip("pyarrow", reason="needs pip install 'vgllm[data]'")
 
 SMALL = {"width": 48, "height": 36, "film_frames": 8}
 
@@ -75,6 +78,13 @@ def test_a_layout_that_nobody_knows_and_too_many_rooms_are_refused(tmp_path):
     with pytest.raises(DataError, match="no room"):
         write_layouts(request(tmp_path, "test"), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_library_is_named_before_any_room_is_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(vsi_questions, "find_spec", lambda name: None)
+    with pytest.raises(VgllmError, match="pyarrow") as raised:
+        write_layouts(request(tmp_path, "train"), tmp_path)
+    assert "vgllm[data]" in str(raised.value) and not list(tmp_path.iterdir())
 
 
 def test_recordings_have_ten_frames_for_one_depth_of_another_size_and_lost_poses(raw):
