@@ -367,8 +367,8 @@ def write_raw_layouts(dataset: "Dataset", request: "Request", out: Path | None) 
     from vgcli_core.data.rooms.layouts.write import write_layouts
 
     folder = Path("raw") if out is None else out
-    with display.progress("filming rooms and writing raw files"):
-        files = write_layouts(request, folder)
+    with display.progress("filming rooms") as progress:
+        files = write_layouts(request, folder, progress=lambda scene: progress(f"filming {scene}"))
     display.written([folder])
     display.notes([f"{len(files):,} files; now, for example: vgllm prepare scanrefer --raw {folder}"])
 

@@ -54,14 +54,14 @@ _FOLDERS = {
         "1.2 TB of recordings",
     ),
     "scannetpp": Need(
-        "ScanNet++ photographs, undistorted and resized",
+        "ScanNet++ photographs, undistorted and resized (or leave them out: --set data_source=scannet,arkitscenes)",
         ("scannetpp/data",),
         "the ScanNet++ team",
         "https://kaldir.vc.in.tum.de/scannetpp/",
         "the ScanNet++ Terms of Use, by application",
     ),
     "arkitscenes": Need(
-        "ARKitScenes frames of the 3D object detection part",
+        "ARKitScenes frames of the 3D object detection part (or leave them out: --set data_source=scannet)",
         ("arkitscenes/3dod/Training",),
         "Apple",
         "https://github.com/apple/ARKitScenes",
