@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from vgcli_core.data import draws
 from vgcli_core.data.base import Dataset, Need, Option, Plan, Request, Unit, Work
 from vgcli_core.data.rooms.between import axis_aligned
-from vgcli_core.data.rooms.descriptions import Description, describe
+from vgcli_core.data.rooms.descriptions import Description, describe, only_ones
 from vgcli_core.data.rooms.film import Film, film
 from vgcli_core.data.rooms.generate import make_room
 from vgcli_core.data.rooms.labels import NYU40
@@ -98,7 +98,11 @@ DATASET = Dataset(
     options=(
         ROOMS,
         Option("tasks", ",".join(TASKS), f"what to make, with commas between them: {', '.join(TASKS)}"),
-        Option("axis_aligned", False, "boxes of grounding and captioning lie along the walls, as ScanRefer's do"),
+        Option(
+            "axis_aligned",
+            False,
+            "as ScanRefer has it: boxes to ground and caption lie along the walls, kinds by class",
+        ),
         Option("interval", 3, "frames of the film from one frame of a detection window to the next"),
         Option("windows", 4, "detection windows of each room and length"),
         *setting_options(),
@@ -171,7 +175,7 @@ def _described(
     filmed: Film, chosen: Sequence[Description], everything: Sequence[Description], request: Request
 ) -> list[Described]:
     """Return descriptions under the ids that ScanRefer would give them."""
-    kind = _kinds(filmed, everything)
+    kind = _kinds(filmed, everything, request)
     return [
         Described(
             id=f"{one.thing}/{number}",
@@ -189,7 +193,7 @@ def _described(
 
 def _captioned(filmed: Film, descriptions: Sequence[Description], split: str, request: Request) -> list[Captioned]:
     """Return an object for each description in training, for each thing in evaluation."""
-    kind = _kinds(filmed, descriptions)
+    kind = _kinds(filmed, descriptions, request)
     references: dict[int, list[str]] = {}
     for one in descriptions:
         references.setdefault(one.thing, []).append(one.text)
@@ -274,8 +278,14 @@ def _numbered(descriptions: Sequence[Description]) -> Iterator[tuple[int, Descri
         seen[one.thing] += 1
 
 
-def _kinds(filmed: Film, descriptions: Sequence[Description]) -> dict[int, str]:
-    """Return "unique" or "multiple" for each described thing, as ScanRefer counts."""
+def _kinds(filmed: Film, descriptions: Sequence[Description], request: Request) -> dict[int, str]:
+    """Return "unique" or "multiple" for each described thing: can its label mean nothing else in the room?
+
+    ScanRefer counts otherwise: within its classes, most of them in one class of "others", and described things only.
+    """
+    if not request.options["axis_aligned"]:
+        alone = only_ones(filmed.room)
+        return {one.thing: "unique" if one.thing in alone else "multiple" for one in descriptions}
     keys = {one.thing: ("", str(one.thing), filmed.room.things[one.thing].label) for one in descriptions}
     found = kinds(keys.values(), NYU40)
     return {thing: found[key] for thing, key in keys.items()}

@@ -142,21 +142,22 @@ def depth_frame(recording: Recording, depth: NDArray[np.float32]) -> NDArray[np.
 
 
 def _structure_objects(structure: tuple[Part, ...]) -> list[tuple[str, tuple[Part, ...]]]:
-    """Sort the parts of the room itself into ScanNet's objects: floor, ceiling, walls, doors, windows."""
-    names: dict[str, list[Part]] = {"wall": [], "floor": [], "ceiling": [], "door": [], "window": []}
+    """Sort the parts of the room itself into ScanNet's objects: walls, floor, ceiling, and every door and window."""
+    names: dict[str, list[Part]] = {"wall": [], "floor": [], "ceiling": []}
+    openings: list[tuple[str, tuple[Part, ...]]] = []
     low = min(part.box[2] for part in structure) if structure else 0.0
     high = max(part.box[2] for part in structure) if structure else 0.0
     for part in structure:
         flat = part.box[5] < min(part.box[3], part.box[4]) / 4
         if part.texture in ("door", "window"):
-            names[part.texture].append(part)
+            openings.append((part.texture, (part,)))
         elif flat and part.box[2] == low:
             names["floor"].append(part)
         elif flat and part.box[2] == high:
             names["ceiling"].append(part)
         else:
             names["wall"].append(part)
-    return [(name, tuple(parts)) for name, parts in names.items() if parts]
+    return [(name, tuple(parts)) for name, parts in names.items() if parts] + openings
 
 
 def _surface(part: Part) -> tuple[Floats, NDArray[np.int64]]:
