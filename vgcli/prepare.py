@@ -64,7 +64,9 @@ def prepare(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Where the set goes. [dim]\\[default: data/DATASET][/]", rich_help_panel=_WHAT
+            metavar="DIR",
+            help="Where the set goes. [dim]\\[default: data/DATASET; rooms_raw with --layouts][/]",
+            rich_help_panel=_WHAT,
         ),
     ] = None,
     split: Annotated[
@@ -135,7 +137,9 @@ def prepare(
     layouts: Annotated[
         bool,
         typer.Option(
-            "--layouts", help="rooms: write raw ScanNet, ScanRefer, ... files to --out instead.", rich_help_panel=_RUN
+            "--layouts",
+            help="rooms: write raw ScanNet, ScanRefer, ... files to an empty --out instead.",
+            rich_help_panel=_RUN,
         ),
     ] = False,
     show_list: Annotated[bool, typer.Option("--list", help="List the datasets.", rich_help_panel=_LOOK)] = False,
@@ -189,7 +193,13 @@ def prepare(
         with_frames=with_frames,
     )
     if layouts:
-        write_raw_layouts(chosen, request, out)
+        alone = {"--check": check, "--dry-run": dry_run, "--shard": shard, "--pack": pack != "none", "--limit": limit}
+        refused = [name for name, given in alone.items() if given]
+        if refused:
+            raise UsageError(
+                f"--layouts takes no {refused[0]}", where="vgllm prepare rooms --layouts", fix="leave it out"
+            )
+        write_raw_layouts(chosen, request, out, restart=restart)
         return
     folder = Path("data") / chosen.name if out is None else out
     if check:
@@ -235,7 +245,9 @@ def request_of(
     from vgcli_core.data.base import Request
     from vgcli_core.errors import lookup
 
-    splits = [name for names in split or [] for name in names.split(",") if name]
+    if raw.exists() and not raw.is_dir():
+        raise UsageError(f"{raw.name} is a file", where=f"--raw {raw}", fix="name the folder of the raw files")
+    splits = [name.strip() for names in split or [] for name in names.split(",")]
     for name in splits:
         lookup(f"split of {dataset.name}", dict.fromkeys(dataset.splits), name, where="--split")
     if not dataset.chooses_frames and frames != "cyclic":
@@ -358,7 +370,7 @@ def show_samples(folder: Path, out: Path | None, count: int, split: list[str] | 
     display.written([target])
 
 
-def write_raw_layouts(dataset: "Dataset", request: "Request", out: Path | None) -> None:
+def write_raw_layouts(dataset: "Dataset", request: "Request", out: Path | None, *, restart: bool) -> None:
     """Write rooms as the raw files of real datasets."""
     if dataset.name != "rooms":
         raise UsageError(
@@ -366,9 +378,9 @@ def write_raw_layouts(dataset: "Dataset", request: "Request", out: Path | None) 
         )
     from vgcli_core.data.rooms.layouts.write import write_layouts
 
-    folder = Path("raw") if out is None else out
+    folder = Path("rooms_raw") if out is None else out
     with display.progress("filming rooms") as progress:
-        files = write_layouts(request, folder, progress=lambda scene: progress(f"filming {scene}"))
+        files = write_layouts(request, folder, progress=lambda scene: progress(f"filming {scene}"), restart=restart)
     display.written([folder])
     display.notes([f"{len(files):,} files; now, for example: vgllm prepare scanrefer --raw {folder}"])
 

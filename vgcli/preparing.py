@@ -42,6 +42,8 @@ def needs(dataset: "Dataset", request: "Request", found: Sequence["Status"]) -> 
     said = "all that is needed is there" if not missing else f"{missing} of {len(found)} kinds of files are missing"
     yield Text(f"{dataset.name}: {one_line(dataset.title)}", style="bold")
     yield Text(f"{said}, below {request.raw}" if found else "nothing is needed")
+    if found and not request.raw.is_dir():
+        yield Text(f"there is no folder {request.raw}: make it, or name another one with --raw", style="bold")
     for status in found:
         need = status.need
         state = "missing" if status.missing else "there" if status.files else "optional"
@@ -55,14 +57,15 @@ def needs(dataset: "Dataset", request: "Request", found: Sequence["Status"]) -> 
             grid.add_row("", Text(f"{status.files[0]}{more}"))
         else:
             grid.add_row("", Text(f"put it at  {request.raw / need.places[0]}"))
-            if len(need.places) > 1:
-                grid.add_row("", Text(f"or at      {', '.join(need.places[1:])}", style="dim"))
+            for place in need.places[1:]:
+                grid.add_row("", Text(f"or at      {request.raw / place}", style="dim"))
             grid.add_row("", Text(f"get it     {need.owner}, {need.url}"))
-            if need.terms:
-                grid.add_row("", Text(f"accept     {need.terms}"))
+            grid.add_row("", Text(f"accept     {need.terms or 'terms are not known here: see the page'}"))
             if need.size:
                 grid.add_row("", Text(f"size       {need.size}"))
         yield Padding(grid, (1, 0, 0, 0))
+    if missing and dataset.whole:
+        yield Padding(Text(f"result: {one_line(dataset.whole)}"), (1, 0, 0, 0))
     if dataset.options:
         yield Padding(Text("options: --set NAME=VALUE", style="bold"), (1, 0, 0, 0))
         table = _table("name", "default", "what")
@@ -146,7 +149,8 @@ def prepared(outcome: "Outcome") -> Iterator[RenderableType]:
 def shard_done(outcome: "Outcome") -> Iterator[RenderableType]:
     """Yield that a shard is done, and what happens next."""
     now = outcome.progress
-    yield Text(f"this shard is done: {now.done:,} units, {now.samples:,} samples, {now.frames:,} frames")
+    earlier = f"; {now.earlier:,} of the units were done before" if now.earlier else ""
+    yield Text(f"this shard is done: {now.done:,} units, {now.samples:,} samples, {now.frames:,} frames now{earlier}")
     yield Text(f"{outcome.left:,} units of other shards are not; the last shard to end writes the set's files")
 
 

@@ -217,6 +217,7 @@ class Dataset:
         record_file: split, number of frames -> the published file name.
         chooses_frames: `FrameChoice` makes a difference.
         check: request -> None; raises DataError where options contradict each other.
+        whole: how large the whole set is, in words, for --check before any annotation is there.
         conventions: request -> what the manifest says of conventions beyond `merge.CONVENTIONS`, or instead of them.
         stage: request, units still to be built, a folder, progress -> None: called once before them, for sources that
             can only be read from front to end (archives). It extracts what the units need into the folder, each file
@@ -240,4 +241,5 @@ class Dataset:
     chooses_frames: bool = False
     check: Callable[[Request], None] = _no_check
     conventions: Callable[[Request], Mapping[str, Any]] = _no_conventions
+    whole: str = ""
     stage: Callable[[Request, Sequence[Unit], Path, Callable[[str], None]], None] | None = None

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -78,7 +78,8 @@ class _Pool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, *self._task), daemon=True)
-        process.start()
+        with _without_interrupts():
+            process.start()
         theirs.close()
         self._send(ours, process, unit)
 
@@ -103,6 +104,23 @@ class _Pool:
             raise found
         built: Built = found
         return built
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back while a process starts: it inherits the mask, and would fail with a traceback of its own.
+
+    The command hears of it right after. Windows has no such masks.
+    """
+    mask = getattr(signal, "pthread_sigmask", None)
+    if mask is None:
+        yield
+        return
+    before = mask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        mask(signal.SIG_SETMASK, before)
 
 
 def _work(pipe: Connection, build: Build, request: Request, settings: Settings) -> None:

@@ -88,6 +88,19 @@ def make_plan(dataset: Dataset, request: Request) -> Plan:
         UnknownName, DataError: a split that does not exist, files that are missing or cannot be read, or nothing to do.
     """
     dataset.check(request)
+    if request.raw.exists() and not request.raw.is_dir():
+        raise DataError(f"{request.raw.name} is a file", where=str(request.raw), fix="name the folder of the raw files")
+    try:
+        return _plan(dataset, request)
+    except OSError as problem:
+        raise DataError(
+            f"a raw file cannot be read: {problem.strerror or problem}",
+            where=str(problem.filename or request.raw),
+            fix="check its permissions, or copy it again",
+        ) from problem
+
+
+def _plan(dataset: Dataset, request: Request) -> Plan:
     missing = missing_needs(dataset, request)
     if missing:
         first = missing[0]

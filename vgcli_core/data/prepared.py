@@ -52,12 +52,15 @@ class Prepared:
         return read_images(sample, self.root)
 
 
-def open_prepared(root: Path) -> Prepared:
+def open_prepared(root: Path | str) -> Prepared:
     """Open the set in a folder.
 
     Raises:
         DataError: the folder holds no finished set, or one of a format that this version does not read.
     """
+    root = Path(root)
+    if root.is_file():
+        raise DataError(f"{root.name} is a file", where=str(root), fix="name the folder that `vgllm prepare` wrote")
     path = root / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))

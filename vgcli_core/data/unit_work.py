@@ -105,26 +105,35 @@ def build_unit(build: Build, unit: Unit, request: Request, settings: Settings) -
     except OutputError:
         raise
     except Exception as problem:
-        if isinstance(problem, OSError) and problem.errno in _FULL:
+        if isinstance(problem, OSError) and _is_of_output(problem, settings.root):
             raise OutputError(
                 f"cannot write: {problem.strerror}",
                 where=str(settings.root),
                 fix="free some space and run the same command again: what is finished is kept",
             ) from problem
-        known = isinstance(problem, VgllmError)
-        reason = Quarantined(
-            unit.split,
-            unit.key,
-            problem.what if isinstance(problem, VgllmError) else f"{type(problem).__name__}: {first_line(problem)}",
-            problem.where if isinstance(problem, VgllmError) else "",
-            problem.fix if isinstance(problem, VgllmError) else "run again with --debug --workers 1 and report it",
-        )
-        if not known and settings.raise_bugs:
+        if settings.raise_bugs and not isinstance(problem, VgllmError | OSError):
             raise
+        reason = _reason(unit, problem)
         workplace.quarantine(unit, reason)
         return Built(unit, quarantined=reason)
     finally:
         work.store.abandon()
+
+
+def _is_of_output(problem: OSError, root: Path) -> bool:
+    """Tell a folder that cannot be written any more from a raw file that cannot be read."""
+    names = [Path(str(name)) for name in (problem.filename, problem.filename2) if name is not None]
+    return problem.errno in _FULL or any(name.is_relative_to(root) for name in names)
+
+
+def _reason(unit: Unit, problem: Exception) -> Quarantined:
+    if isinstance(problem, VgllmError):
+        return Quarantined(unit.split, unit.key, problem.what, problem.where, problem.fix)
+    if isinstance(problem, OSError) and problem.filename is not None:
+        what = f"a file cannot be read: {problem.strerror or type(problem).__name__}"
+        return Quarantined(unit.split, unit.key, what, str(problem.filename), "check its permissions, or copy it again")
+    what = f"{type(problem).__name__}: {first_line(problem)}"
+    return Quarantined(unit.split, unit.key, what, "", "run again with --debug --workers 1 and report it")
 
 
 def _write(build: Build, unit: Unit, request: Request, work: UnitWork, workplace: Workplace) -> Built:

@@ -74,18 +74,12 @@ class Workplace:
         """Make the folder for a job, or join the one that is there.
 
         Raises:
-            DataError: the folder belongs to another job, or holds something else.
+            OutputError: the folder holds something else, or is none.
+            DataError: the folder belongs to another job.
         """
-        path = self.folder / "job.json"
-        if not path.exists() and not (self.root / MANIFEST).exists():
-            strangers = _strangers(self.root)
-            if strangers:
-                raise OutputError(
-                    f"{self.root.name} holds something else ({strangers[0]})",
-                    where=str(self.root),
-                    fix="choose another folder for --out",
-                )
-            write_text(path, _dumped(job))
+        self._refuse_strangers()
+        if not self.is_begun():
+            write_text(self.folder / "job.json", _dumped(job))
         found = self._job()
         if found != json.loads(_dumped(job)):
             raise DataError(
@@ -94,22 +88,18 @@ class Workplace:
                 fix="choose another --out, repeat the first command to continue it, or discard it with --restart",
             )
 
+    def is_begun(self) -> bool:
+        """Tell whether the folder holds a set, finished or not."""
+        return (self.folder / "job.json").exists() or (self.root / MANIFEST).exists()
+
     def discard(self) -> None:
-        """Remove a set, finished or not, and nothing else. Raises OutputError for a folder that is no set."""
-        if not self.root.exists():
-            return
-        if not (self.root / MANIFEST).exists() and not (self.folder / "job.json").exists():
-            if any(self.root.iterdir()):
-                raise OutputError(
-                    f"{self.root.name} is no prepared set",
-                    where=str(self.root),
-                    fix="--restart removes only what prepare wrote; choose another --out",
-                )
+        """Remove a set, finished or not. Raises OutputError, and removes nothing, where anything else is there."""
+        self._refuse_strangers()
+        if not self.is_begun():
             return
         # The manifest goes last: until then the folder can still be recognised.
-        for path in (*self.root.glob("*.json*"), self.root / FRAME_LIST):
-            if path.name != MANIFEST:
-                path.unlink(missing_ok=True)
+        for name in self._files() - {MANIFEST}:
+            (self.root / name).unlink(missing_ok=True)
         shutil.rmtree(self.root / FRAMES, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.root / MANIFEST).unlink(missing_ok=True)
@@ -165,6 +155,31 @@ class Workplace:
         """Remove the folder of a finished set."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _files(self) -> set[str]:
+        """Return the names of the files beside the frames that a set of this job has."""
+        names = {MANIFEST, FRAME_LIST, INPUT_LIST}
+        if self.is_begun():
+            names |= {f"{split}.jsonl" for split in self._job()["splits"]}
+            with suppress(FileNotFoundError):
+                finished = json.loads((self.root / MANIFEST).read_text(encoding="utf-8"))
+                layouts = (held.get("published_layout") for held in finished["splits"].values())
+                names |= {layout["file"] for layout in layouts if layout}
+        return names
+
+    def _refuse_strangers(self) -> None:
+        if self.root.exists() and not self.root.is_dir():
+            raise OutputError(f"{self.root.name} is a file", where=str(self.root), fix="name a folder for --out")
+        known = self._files() | {FRAMES, WORK} if self.is_begun() else {WORK}
+        strangers = (
+            sorted(path.name for path in self.root.iterdir() if path.name not in known) if self.root.exists() else []
+        )
+        if strangers:
+            raise OutputError(
+                f"{self.root.name} holds something else ({strangers[0]})",
+                where=str(self.root),
+                fix="choose another folder for --out; nothing was changed",
+            )
+
     def _job(self) -> dict[str, Any]:
         with suppress(FileNotFoundError):
             found: dict[str, Any] = json.loads((self.folder / "job.json").read_text(encoding="utf-8"))
@@ -207,12 +222,10 @@ def safe_name(text: str) -> str:
     return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _strangers(root: Path) -> list[str]:
-    return sorted(path.name for path in root.iterdir() if path.name != WORK) if root.is_dir() else []
-
-
 def _difference(found: Mapping[str, Any], job: Mapping[str, Any]) -> str:
     for key, value in json.loads(_dumped(job)).items():
+        if key == "units" and found.get(key) != value:
+            return "its list of scenes is another one, so the raw files have changed"
         if found.get(key) != value:
             return f"{key} was {found.get(key)!r:.80} there and is {value!r:.80} now"
     return "it was made by another version"

@@ -91,7 +91,9 @@ def test_damaged_scenes_give_exit_code_3_and_a_list(raw, tmp_path):
 def test_a_shard_says_what_is_left_to_the_others(raw):
     done = run("fake", "--workers", 1, "--shard", "1/2")
     assert done.exit_code == 0
-    assert "this shard is done: 3 units, 6 samples, 9 frames" in done.stdout
+    assert "this shard is done: 3 units, 6 samples, 9 frames now" in done.stdout
+    again = run("fake", "--workers", 1, "--shard", "1/2")
+    assert "0 frames now; 3 of the units were done before" in plain(again.stdout)
     assert "3 units of other shards are not" in done.stdout
     assert "samples 12" in plain(run("fake", "--workers", 1, "--shard", "0/2").stdout)
 
@@ -102,6 +104,10 @@ def test_a_shard_says_what_is_left_to_the_others(raw):
         (["fakee"], "did you mean 'fake'"),
         ([], "no dataset is named"),
         (["fake", "--split", "trian"], "did you mean 'train'"),
+        (["fake", "--split", ""], "unknown split of fake ''"),
+        (["fake", "--raw", "raw/fake/scenes.txt"], "scenes.txt is a file"),
+        (["rooms", "--layouts", "--dry-run"], "--layouts takes no --dry-run"),
+        (["rooms", "--layouts", "--shard", "0/2"], "--layouts takes no --shard"),
         (["fake", "--shard", "2/2"], "shards are 0/2 to 1/2"),
         (["fake", "--shard", "two"], "'two' is no shard"),
         (["fake", "--scenes", "0"], "leaves nothing"),

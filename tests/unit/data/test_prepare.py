@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -253,6 +254,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_finished(raw, whole, tmp_pa
 
 PROGRAM = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tests.unit.data.fakes import FAKE
 from tests.unit.data.harness import request_for
@@ -314,3 +316,67 @@ def test_no_process_outlives_a_killed_command(tmp_path):
     before = len(list(parts.rglob("*.json")))
     time.sleep(0.7)  # time for four more scenes
     assert 3 <= before == len(list(parts.rglob("*.json"))) < 80
+
+
+def test_restart_looks_before_it_removes(raw, whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "out")
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    before = tree(tmp_path / "out")
+    for restart in (True, False):
+        with pytest.raises(OutputError, match="something else"):
+            run(raw, tmp_path / "out", restart=restart)
+    assert tree(tmp_path / "out") == before
+
+
+def test_restart_removes_the_published_layout_too(raw, tmp_path):
+    run(raw, tmp_path / "out", splits=("train",), mode="reference")
+    assert (tmp_path / "out" / "fake_train_3frames.json").exists()
+    run(raw, tmp_path / "out", splits=("train",), restart=True)
+    assert not (tmp_path / "out" / "fake_train_3frames.json").exists()
+
+
+def test_a_file_is_no_folder_for_a_set(raw, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(OutputError, match="is a file"):
+        run(raw, tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_raw_files_that_changed_are_said_to_have(tmp_path):
+    raw = raw_folder(tmp_path / "raw", "scene0", "scene1")
+    run(raw, tmp_path / "out")
+    (raw / "fake" / "scenes.txt").write_text("scene0", encoding="utf-8")
+    with pytest.raises(DataError, match="the raw files have changed"):
+        run(raw, tmp_path / "out")
+
+
+def test_a_raw_file_that_may_not_be_read_costs_its_unit_and_a_list_of_them_the_run(raw, tmp_path, monkeypatch):
+    from vgcli_core.data import frame_store
+
+    original = frame_store.FrameFolder.put
+
+    def refused(self, name, source, **rest):
+        if "scene1" in name:
+            raise PermissionError(13, "Permission denied", "raw/scene1.sens")
+        return original(self, name, source, **rest)
+
+    monkeypatch.setattr(frame_store.FrameFolder, "put", refused)
+    outcome = run(raw, tmp_path / "out", splits=("train",))
+    assert [(one.unit, one.where) for one in outcome.quarantine] == [("scene1", "raw/scene1.sens")]
+    assert outcome.quarantine[0].what == "a file cannot be read: Permission denied"
+
+    def denied(request):
+        raise PermissionError(13, "Permission denied", "raw/fake/scenes.txt")
+
+    monkeypatch.undo()
+    with pytest.raises(DataError, match="cannot be read: Permission denied"):
+        prepare(replace(FAKE, plan=denied), request_for(FAKE, raw, "train"), Settings(tmp_path / "two"))
+
+
+def test_an_output_that_may_not_be_written_stops_the_run(raw, tmp_path, monkeypatch):
+    def refused(self, name, source, **rest):
+        raise PermissionError(13, "Permission denied", str(tmp_path / "out" / "frames" / name))
+
+    monkeypatch.setattr("vgcli_core.data.frame_store.FrameFolder.put", refused)
+    with pytest.raises(OutputError, match="Permission denied"):
+        run(raw, tmp_path / "out", splits=("train",))

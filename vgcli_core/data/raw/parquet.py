@@ -72,7 +72,7 @@ def _opened(path: Path) -> Any:
         from pyarrow import parquet
     except ImportError as error:
         raise VgllmError(
-            "parquet files need pyarrow", where=str(path), fix="install it: pip install 'vgllm[data]'"
+            "parquet files need pyarrow", where=str(path), fix="install it: pip install pyarrow"
         ) from error
     try:
         return parquet.ParquetFile(str(path), buffer_size=_BUFFER, pre_buffer=False)

@@ -7,8 +7,6 @@ from tests.unit.data.sources.hub import assert_scorable, parquet, picture
 from vgcli_core.data.sources.blink import DATASET, TASKS
 from vgcli_core.errors import DataError
 
-pytest.importorskip("pyarrow", reason="needs pip install 'vgllm[data]'")
-
 
 def image(**values) -> dict:
     return {"bytes": picture(**values), "path": "a.jpg"}

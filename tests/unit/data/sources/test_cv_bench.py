@@ -12,8 +12,6 @@ from vgcli_core.data import pictures
 from vgcli_core.data.sources.cv_bench import DATASET
 from vgcli_core.errors import DataError
 
-pytest.importorskip("pyarrow", reason="needs pip install 'vgllm[data]'")
-
 TASKS = {"2D": ("Count", "Relation"), "3D": ("Depth", "Distance")}
 
 

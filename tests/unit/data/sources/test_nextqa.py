@@ -10,8 +10,6 @@ from tests.unit.data.sources.hub import assert_scorable, clip, clip_bytes, packe
 from vgcli_core.data.sources.nextqa import DATASET
 from vgcli_core.errors import DataError
 
-pytest.importorskip("pyarrow", reason="needs pip install 'vgllm[data]'")
-
 
 def row(video, number: int, **values) -> dict:
     return {

@@ -7,8 +7,6 @@ from tests.unit.data.sources.hub import assert_scorable, clip, clip_bytes, packe
 from vgcli_core.data.sources.tempcompass import DATASET
 from vgcli_core.errors import DataError
 
-pytest.importorskip("pyarrow", reason="needs pip install 'vgllm[data]'")
-
 CHOICE = "What moves?\nA. a cat\nB. a dog"
 CAPTION = "Which fits?\nOption 1: a cat runs\nOption 2: a dog runs"
 ROWS = {

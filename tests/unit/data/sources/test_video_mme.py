@@ -7,8 +7,6 @@ from tests.unit.data.sources.hub import assert_scorable, clip, clip_bytes, frame
 from vgcli_core.data.sources.video_mme import DATASET
 from vgcli_core.errors import DataError
 
-pytest.importorskip("pyarrow", reason="needs pip install 'vgllm[data]'")
-
 INSTRUCTION = (
     "Select the best answer to the following multiple-choice question based on the video and the subtitles. "
     "Respond with only the letter (A, B, C, or D) of the correct option.\n"

@@ -11,8 +11,6 @@ from tests.unit.data.sources.hub import assert_scorable, clip, clip_bytes, frame
 from vgcli_core.data.sources.vsi_bench import DATASET
 from vgcli_core.errors import DataError
 
-pytest.importorskip("pyarrow", reason="needs pip install 'vgllm[data]'")
-
 
 def row(number: int, kind: str = "object_counting", scene: str = "scene0011_00", **values) -> dict:
     choice = not kind.startswith(("object_counting", "object_abs", "object_size", "room"))
