@@ -3,8 +3,10 @@
 `prepare` runs the units, in any number of processes and on any number of machines; a dataset says nothing about that.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -31,7 +33,7 @@ class Request:
         seed: of all random draws in corrected mode; each sample has its own generator (`draws.generator`).
         scenes: the only scenes wanted, or how many of them from the start; None for all.
         limit: at most this many annotated items of each split, from the start, before any is dropped.
-        cameras: write cameras into every sample; None leaves it to the dataset (evaluation splits have them).
+        cameras: write poses into every sample; None leaves it to the dataset (evaluation splits have them).
         with_frames: store the frames; without, samples name frames that nobody copied.
         options: what only this dataset knows, by name; all names of `Dataset.options` are there.
         staged: the folder that `Dataset.stage` filled, while units are built; None for datasets without it.
@@ -76,6 +78,8 @@ class Need:
         terms: what has to be accepted, in words; "" for none.
         size: roughly, in words.
         optional: the dataset can do without; `what` then says what for.
+        any_of: places match thousands of files or millions, of which one tells that they are there: no more are looked
+            for. Such a place names files and not their folder, which says nothing when it is empty.
     """
 
     what: str
@@ -85,15 +89,35 @@ class Need:
     terms: str = ""
     size: str = ""
     optional: bool = False
+    any_of: bool = False
 
     def find(self, raw: Path) -> list[Path]:
-        """Return the files of the first place that has any, sorted; empty where there are none."""
+        """Return the files of the first place that has any, sorted, or one of them (`any_of`); empty where none are.
+
+        Raises:
+            DataError: a folder may not be looked into.
+        """
         for place in self.places:
-            found = sorted(raw.glob(place)) if any(sign in place for sign in "*?[") else [raw / place]
-            existing = [path for path in found if path.exists()]
-            if existing:
-                return existing
+            try:
+                found = list(self._matches(raw, place))
+            except PermissionError as error:
+                raise DataError(
+                    f"{self.what}: a folder may not be looked into",
+                    where=str(error.filename or raw / place),
+                    fix="give yourself permission to read it",
+                ) from error
+            if found:
+                return found
         return []
+
+    def _matches(self, raw: Path, place: str) -> Iterator[Path]:
+        if self.any_of:
+            first = _first_match(raw, place.split("/"))
+            yield from () if first is None else (first,)
+        elif _is_pattern(place):
+            yield from sorted(path for path in raw.glob(place) if path.exists())
+        elif (raw / place).exists():
+            yield raw / place
 
     def require(self, raw: Path) -> Path:
         """Return the first file. Raises DataError that says what to get from whom, and where to put it."""
@@ -106,6 +130,25 @@ class Need:
                 fix=f"get it from {self.owner}, {self.url}{terms}, and put it there",
             )
         return found[0]
+
+
+def _is_pattern(text: str) -> bool:
+    return any(sign in text for sign in "*?[")
+
+
+def _first_match(folder: Path, parts: Sequence[str]) -> Path | None:
+    """Return any path below a folder whose parts match patterns. `Path.glob` would list every folder on the way."""
+    if not parts:
+        return folder if folder.exists() else None
+    name, *rest = parts
+    if not _is_pattern(name):
+        return _first_match(folder / name, rest)
+    try:
+        with os.scandir(folder) as entries:
+            matching = (folder / entry.name for entry in entries if fnmatch(entry.name, name))
+            return next((found for path in matching if (found := _first_match(path, rest))), None)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
