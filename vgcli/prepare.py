@@ -103,7 +103,9 @@ def prepare(
     cameras: Annotated[
         bool | None,
         typer.Option(
-            "--cameras/--no-cameras", help="Cameras in every sample. Default: if evaluated.", rich_help_panel=_HOW
+            "--cameras/--no-cameras",
+            help="Poses of the frames in every sample. Default: where evaluated.",
+            rich_help_panel=_HOW,
         ),
     ] = None,
     settings: Annotated[

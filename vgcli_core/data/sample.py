@@ -54,7 +54,8 @@ class Cameras:
 
     Attributes:
         intrinsics: [3, 3], pixels of the stored frames.
-        camera_to_world: [F, 4, 4] to the aligned scan, metres; rows of NaN where the pose is not known.
+        camera_to_world: [F, 4, 4] to the aligned scan, metres; rows of NaN where a pose is not known; [0, 4, 4] where
+            poses were not asked for.
         alignment: [4, 4] from the scan as it was recorded to the aligned scan.
         size: width and height in pixels, None where not known.
     """
@@ -82,7 +83,7 @@ class Sample:
         tag: batches never mix tags; "3d" for all but LLaVA-Hound.
         options: choices to answer by letter.
         boxes: the boxes of the answer, unrounded.
-        cameras: of the frames, where known and asked for.
+        cameras: of the frames, where known: intrinsics, and poses if they were asked for.
         markers: points and boxes that are drawn on the frames when they are read (`media.markers`), else None.
         square: frames of different sizes are cut to centred squares when they are read (BLINK).
         truth: what a benchmark scores an answer against, see `truth_of`; None for training samples.

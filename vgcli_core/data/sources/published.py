@@ -27,8 +27,11 @@ def numbers(box: OrientedBox, decimals: int | None = None) -> list[float]:
 
 
 def camera_fields(cameras: Cameras | None) -> dict[str, Any]:
-    """Return the fields on cameras: 4 x 4 intrinsics, poses of the scan as it was recorded, and its alignment."""
-    if cameras is None:
+    """Return the fields on cameras: 4 x 4 intrinsics, poses of the scan as it was recorded, and its alignment.
+
+    There are none without poses, as published.
+    """
+    if cameras is None or not len(cameras.camera_to_world):
         return {}
     intrinsics = np.eye(4)
     intrinsics[:3, :3] = cameras.intrinsics

@@ -211,8 +211,8 @@ def _sample(unit: Unit, scan: Scan | None, question: _Question, request: Request
             used = [frame_choice.offset(generator, total, wanted)]
             positions = frame_choice.sorted_offset(total, wanted, used[0])
         frames = paths_of(scan, positions)
-        if not training if request.cameras is None else request.cameras:
-            cameras = cameras_of(scan, positions)
+        with_poses = not training if request.cameras is None else request.cameras
+        cameras = cameras_of(scan, positions, with_poses=with_poses)
     asked = _STORED if training or request.mode == "reference" else _EVALUATED
     truth = {"answer": question.answer, "question_type": question.kind, "scene": unit.payload.name}
     return Sample(

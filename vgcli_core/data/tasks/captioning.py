@@ -64,7 +64,7 @@ class CaptioningRules:
         mode: see `base.Mode`.
         choice: see `base.FrameChoice`.
         seed: of all draws.
-        cameras: samples carry the cameras of their frames.
+        cameras: samples carry the poses of their frames, not the intrinsics alone.
     """
 
     dataset: str
@@ -146,7 +146,7 @@ def _sample(
             Turn("gpt", one.text.capitalize()),
         ),
         question_type=one.kind,
-        cameras=cameras_of(scan, positions) if rules.cameras else None,
+        cameras=cameras_of(scan, positions, with_poses=rules.cameras),
         truth=None if rules.training else truth,
         target_visible=visible,
         info={

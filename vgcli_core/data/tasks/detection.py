@@ -40,7 +40,7 @@ class DetectionRules:
         per_scan: windows of a validation scan.
         mode: see `base.Mode`.
         seed: of the choice of windows.
-        cameras: samples carry the cameras of their frames.
+        cameras: samples carry the poses of their frames, not the intrinsics alone.
     """
 
     dataset: str
@@ -135,7 +135,7 @@ def _sample(scan: Scan, window: Window, place: int, rules: DetectionRules, order
             Turn("gpt", format_detection(boxes)),
         ),
         boxes=tuple(FramedBox(box, frame) for box in boxes),
-        cameras=cameras_of(scan, window) if rules.cameras else None,
+        cameras=cameras_of(scan, window, with_poses=rules.cameras),
         truth=None if rules.training else truth,
         info={"window": place, "reference_frame": rules.reference_frame, "order": order},
     )

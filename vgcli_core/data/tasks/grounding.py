@@ -80,7 +80,7 @@ class GroundingRules:
         mode: see `base.Mode`.
         choice: see `base.FrameChoice`; fixed frames give one training sample, because two would be equal.
         seed: of all draws.
-        cameras: samples carry the cameras of their frames; evaluation needs them.
+        cameras: samples carry the poses of their frames, not the intrinsics alone; evaluation needs them.
     """
 
     dataset: str
@@ -220,7 +220,7 @@ def _training_samples(
             conversations=_conversation(one, len(chosen.positions), format_grounding(frame, box)),
             question_type=one.kind,
             boxes=(FramedBox(box, frame),),
-            cameras=cameras_of(scan, chosen.positions) if rules.cameras else None,
+            cameras=cameras_of(scan, chosen.positions, with_poses=rules.cameras),
             target_visible=True,
             info={
                 **one.info,

@@ -15,9 +15,10 @@ def camera_to_world(scan: Scan, position: int) -> Floats:
     return aligned(scan.frames[position].camera_to_scan, scan.alignment)
 
 
-def cameras_of(scan: Scan, positions: Sequence[int]) -> Cameras:
-    """Return the cameras of the frames at `positions`, in that order."""
-    poses = np.array([camera_to_world(scan, position) for position in positions]).reshape(-1, 4, 4)
+def cameras_of(scan: Scan, positions: Sequence[int], *, with_poses: bool = True) -> Cameras:
+    """Return the cameras of the frames at `positions`, in that order; without poses, what all frames have in common."""
+    wanted = positions if with_poses else ()
+    poses = np.array([camera_to_world(scan, position) for position in wanted], dtype=np.float64).reshape(-1, 4, 4)
     return Cameras(scan.intrinsics[:3, :3], poses, scan.alignment, scan.size)
 
 

@@ -50,7 +50,8 @@ def test_every_description_gives_two_samples_with_stored_frames_and_true_boxes(r
     assert ids[:2] == ["scene0001_00/100/0/0", "scene0001_00/100/0/1"] and len(ids) == 8
     for sample in result.samples:
         assert set(sample.frames) <= set(result.work.frames) and len(sample.frames) == 5
-        assert sample.target_visible and sample.truth is None and sample.cameras is None
+        assert sample.target_visible and sample.truth is None
+        assert sample.cameras.camera_to_world.shape == (0, 4, 4)  # intrinsics alone
     assert result.work.counts["descriptions"] == 4
     assert (result.work.counts["objects"], result.work.counts["scenes"]) == (3, 2)
     assert {path.name for path in result.work.inputs} == {"scene0001_00.pth", "scene0002_00.pth"}
