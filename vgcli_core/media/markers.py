@@ -26,8 +26,12 @@ _RADIUS = 20  # pixels, of a point: 41 wide
 _STROKE = 20  # pixels, of a box; it grows inwards
 _MARGIN = 17.5  # a box is enlarged by 7/8 of the stroke on each side before it is cut to whole pixels
 _FAR = 1e6  # pixels: no coordinate of a picture is that large, and integers of drawing libraries overflow not far above
-_NOMINAL = (1296, 968)  # the largest frames of SPAR: where marks are checked without frames
 _FIX = "drop the row, or take spar_info as SPAR distributes it"
+
+Size = tuple[int, int]
+
+NOMINAL: Size = (1296, 968)
+"""Width and height in pixels of most of SPAR's frames, to judge marks by where the frames are not there."""
 
 # One picture: the fields that are drawn, in order. Their names begin with the colour.
 _ALONE: Mapping[str, tuple[str, ...]] = {
@@ -112,10 +116,13 @@ def draw_markers(images: Sequence[Pixels], info: Mapping[str, Any]) -> list[Pixe
     return drawn
 
 
-def check_markers(info: Mapping[str, Any], num_frames: int) -> None:
-    """Check that `draw_markers` can draw a question's marks on so many frames, without frames.
+def check_markers(info: Mapping[str, Any], sizes: Sequence[Size | None]) -> None:
+    """Check that `draw_markers` can draw a question's marks, without the frames' pixels.
 
-    Corners that are slightly swapped still give a box on small frames; here they are judged on the largest ones.
+    Args:
+        info: as `draw_markers` takes it.
+        sizes: width and height of each frame; None where that is not known. Corners that are slightly swapped give a
+            box on small frames and none on large ones: they are judged on frames of a known size only.
 
     Raises:
         MediaError: as `draw_markers`.
@@ -123,15 +130,15 @@ def check_markers(info: Mapping[str, Any], num_frames: int) -> None:
     kind = _type(info)
     if kind in UNMARKED:
         return
-    _check_count(num_frames, kind)
+    _check_count(len(sizes), kind)
     for mark in _marks(info, kind):
-        _frame(mark.frame, num_frames, kind)
+        size = sizes[_frame(mark.frame, len(sizes), kind)]
         if _is_point(mark):
-            _scaled(mark, _NOMINAL, kind)
-        else:
-            x0, y0, x1, y1 = _scaled(mark, _NOMINAL * 2, kind)
-            if not mark.label and (int(x0 - _MARGIN) > int(x1 + _MARGIN) or int(y0 - _MARGIN) > int(y1 + _MARGIN)):
-                raise _wrong(f"{mark.field} has swapped corners", kind, _FIX)
+            _scaled(mark, size or NOMINAL, kind)
+            continue
+        x0, y0, x1, y1 = _rim(_scaled(mark, (size or NOMINAL) * 2, kind))
+        if size and not mark.label and (x0 > x1 or y0 > y1):
+            raise _wrong(f"{mark.field} has swapped corners", kind, _FIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +194,20 @@ def _draw(image: Pixels, mark: _Mark, kind: str) -> Pixels:
             return draw_labelled_point(image, (int(x), int(y)), mark.label, mark=_LABEL_MARK, text=_LABEL_TEXT)
         corners = (int(x) - _RADIUS, int(y) - _RADIUS, int(x) + _RADIUS, int(y) + _RADIUS)
         return _pillow(image, kind, lambda draw: draw.ellipse(corners, fill=_colour(mark)))
-    x0, y0, x1, y1 = _scaled(mark, (width, height, width, height), kind)
+    pixels = _scaled(mark, (width, height, width, height), kind)
     if mark.label:
-        box = (int(x0), int(y0), int(x1), int(y1))
+        x0, y0, x1, y1 = map(int, pixels)
+        box = (x0, y0, x1, y1)
         plate = None if kind == _MAP else _PLATES[_colour(mark)]
         return draw_labelled_box(image, box, mark.label, mark=plate or _LABEL_MARK, text=_LABEL_TEXT, plate=bool(plate))
-    rim = (int(x0 - _MARGIN), int(y0 - _MARGIN), int(x1 + _MARGIN), int(y1 + _MARGIN))
+    rim = _rim(pixels)
     return _pillow(image, kind, lambda draw: draw.rectangle(rim, outline=_colour(mark), width=_STROKE))
+
+
+def _rim(pixels: Sequence[float]) -> tuple[int, int, int, int]:
+    """Return the outer corners of a box's stroke."""
+    x0, y0, x1, y1 = pixels
+    return int(x0 - _MARGIN), int(y0 - _MARGIN), int(x1 + _MARGIN), int(y1 + _MARGIN)
 
 
 def _pillow(image: Pixels, kind: str, stroke: Callable[[ImageDraw.ImageDraw], None]) -> Pixels:

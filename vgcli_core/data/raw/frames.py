@@ -57,12 +57,21 @@ def frame_size(raw: Path, paths: Sequence[str]) -> tuple[int, int] | None:
     for path in paths:
         file = _file(raw, path)
         if file is not None:
-            return _picture_size(file)
+            return picture_size(file)
     for path in paths[:1]:
         recording, _ = _recording(raw, path)
         if recording is not None:
             return _LATEST.get(recording).header.color_size
     return None
+
+
+def picture_size(file: Path) -> tuple[int, int]:
+    """Return width and height of a JPEG or PNG from its head, as it is stored. Raises DataError where it has none."""
+    try:
+        with Image.open(file, formats=("JPEG", "PNG")) as image:
+            return image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{file.name} is no picture that can be read", where=str(file), fix="copy it again") from error
 
 
 def read_color(recording: Path, index: int) -> bytes:
@@ -114,11 +123,3 @@ def _recording(raw: Path, path: str) -> tuple[Path | None, int]:
     if not path.startswith(f"{POSED_IMAGES}/") or not (name.stem.isascii() and name.stem.isdecimal()):
         return None, 0
     return scene_file(raw, name.parent.name, ".sens"), int(name.stem)
-
-
-def _picture_size(file: Path) -> tuple[int, int]:
-    try:
-        with Image.open(file, formats=("JPEG", "PNG")) as image:
-            return image.size
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"{file.name} is no picture that can be read", where=str(file), fix="copy it again") from error

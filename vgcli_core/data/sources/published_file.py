@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from vgcli_core.data.base import Dataset, Need, Option, Plan, Request, Unit, Work
-from vgcli_core.data.raw.frames import frame_source
+from vgcli_core.data.raw.frames import frame_source, picture_size
 from vgcli_core.data.raw.hub_media import is_plain
 from vgcli_core.data.raw.json_stream import Record, read_range, read_records
 from vgcli_core.data.raw.published import (
@@ -32,10 +32,12 @@ from vgcli_core.data.raw.published import (
 )
 from vgcli_core.data.raw.rows import BadRow, text
 from vgcli_core.data.sample import Sample
+from vgcli_core.data.spar.rows import BAD_MARKERS, is_drawable
 from vgcli_core.errors import DataError, MediaError
 from vgcli_core.geometry.boxes import EulerConvention, Floats
 from vgcli_core.geometry.conventions import CONVENTIONS, convention_of, uprightness
 from vgcli_core.media.images import PICTURES
+from vgcli_core.media.markers import NOMINAL
 from vgcli_core.media.sampling import training_rule
 
 NAME = "published"
@@ -240,12 +242,18 @@ def _is_wanted(scene: str, known: int, request: Request) -> bool:
 
 def _store(sample: Sample, request: Request, work: Work) -> None:
     if not request.with_frames:
+        if sample.markers is not None and not is_drawable(sample.markers, [NOMINAL] * len(sample.frames)):
+            raise BadRow(BAD_MARKERS)
         return
     try:
         sources = [frame_source(request.raw, name) for name in sample.frames]
     except DataError as error:
         raise BadRow(_MISSING) from error
     try:
+        if sample.markers is not None:
+            sizes = [picture_size(source) if isinstance(source, Path) else None for source in sources]
+            if not is_drawable(sample.markers, sizes):
+                raise BadRow(BAD_MARKERS)
         for name, source in zip(sample.frames, sources, strict=True):
             work.frame(name, source)
     except (DataError, MediaError) as error:

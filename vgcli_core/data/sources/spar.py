@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vgcli_core.data.base import Dataset, Need, Option, Plan, Request, Unit, Work
+from vgcli_core.data.raw.frames import picture_size
 from vgcli_core.data.sample import Sample
 from vgcli_core.data.spar.archives import extract_pictures, unpack_published, unpack_questions
 from vgcli_core.data.spar.layout import (
@@ -22,10 +23,21 @@ from vgcli_core.data.spar.layout import (
 )
 from vgcli_core.data.spar.leakage import benchmark_overlap
 from vgcli_core.data.spar.mix import QuestionFile, choose, count_rows, counted, question_file
-from vgcli_core.data.spar.rows import BAD_FORM, NO_JSON, Row, parse_row, pictures_of, to_record, to_sample, type_of
+from vgcli_core.data.spar.rows import (
+    BAD_FORM,
+    BAD_MARKERS,
+    NO_JSON,
+    Row,
+    is_drawable,
+    parse_row,
+    pictures_of,
+    to_record,
+    to_sample,
+    type_of,
+)
 from vgcli_core.data.spar.units import Payload, Scenes, rows_of
 from vgcli_core.errors import DataError
-from vgcli_core.media.markers import LABELLED
+from vgcli_core.media.markers import LABELLED, NOMINAL, Size
 
 _URL = "https://huggingface.co/datasets/jasonzhango/SPAR-7M"
 _OPTIONS = (
@@ -134,21 +146,23 @@ def build(unit: Unit, request: Request, work: Work) -> Iterator[Sample]:
     """Yield the questions of one scene; rows without their pictures are counted by source."""
     trees = find_trees(request.raw)
     payload: Payload = unit.payload
-    damaged: set[str] = set()
+    pictures = _Pictures(work)
     for placed in rows_of(payload):
         row = parse_row(placed.value, placed.source, name_frames=request.options["frame_names"] == "official")
         if isinstance(row, str):
             work.drop(row)
             continue
         if request.with_frames:
-            paths = [_picture(name, trees, request.staged) for name in row.pictures]
-            if None in paths:
-                work.drop(f"picture missing ({row.source})")
-                continue
-            if not _stored(row, [path for path in paths if path is not None], damaged, work):
-                work.drop(f"picture damaged ({row.source})")
-                continue
-        yield to_sample(row, placed.place)
+            found = [_picture(name, trees, request.staged) for name in row.pictures]
+            paths = [path for path in found if path is not None]
+            whole = len(paths) == len(found)
+            reason = pictures.store(row, paths) if whole else f"picture missing ({row.source})"
+        else:
+            reason = "" if is_drawable(row.markers, [NOMINAL] * len(row.pictures)) else BAD_MARKERS
+        if reason:
+            work.drop(reason)
+        else:
+            yield to_sample(row, placed.place)
 
 
 def check(request: Request) -> None:
@@ -205,17 +219,41 @@ def _picture(name: str, trees: Mapping[str, Path], staged: Path | None) -> Path 
     return next((path for path in places if path.is_file()), None)
 
 
-def _stored(row: Row, paths: Sequence[Path], damaged: set[str], work: Work) -> bool:
-    for name, path in zip(row.pictures, paths, strict=True):
-        if name in damaged:
-            return False
-        try:
-            work.frame(f"spar/{name}", path)
-        except DataError as error:
-            damaged.add(name)
-            work.note(f"spar/{name}: {error.what}")
-            return False
-    return True
+class _Pictures:
+    """The pictures of one scene: the size of each is read once, and a damaged one is told once."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._sizes: dict[str, Size] = {}
+        self._damaged: set[str] = set()
+
+    def store(self, row: Row, paths: Sequence[Path]) -> str:
+        """Store a row's pictures; return "", or the reason why the row cannot be used."""
+        for name, path in zip(row.pictures, paths, strict=True):
+            if name in self._damaged or not self._readable(name, path):
+                return f"picture damaged ({row.source})"
+        if not is_drawable(row.markers, [self._sizes[name] for name in row.pictures]):
+            return BAD_MARKERS
+        for name, path in zip(row.pictures, paths, strict=True):
+            try:
+                self._work.frame(f"spar/{name}", path)
+            except DataError as error:
+                self._tell(name, error)
+                return f"picture damaged ({row.source})"
+        return ""
+
+    def _readable(self, name: str, path: Path) -> bool:
+        if name not in self._sizes:
+            try:
+                self._sizes[name] = picture_size(path)
+            except DataError as error:
+                self._tell(name, error)
+                return False
+        return True
+
+    def _tell(self, name: str, error: DataError) -> None:
+        self._damaged.add(name)
+        self._work.note(f"spar/{name}: {error.what}")
 
 
 DATASET = Dataset(

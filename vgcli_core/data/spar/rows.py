@@ -15,7 +15,7 @@ from vgcli_core.data.raw.hub_media import is_plain
 from vgcli_core.data.sample import IMAGE, Sample, Turn, human_turn
 from vgcli_core.data.spar.layout import path_in_set
 from vgcli_core.errors import MediaError
-from vgcli_core.media.markers import check_markers
+from vgcli_core.media.markers import Size, check_markers
 
 _COLOURS = ("red", "blue", "green", "yellow")
 _MARKERS = (
@@ -62,7 +62,7 @@ def parse_row(row: object, source: str, *, name_frames: bool = True) -> Row | st
     if tags not in (0, len(paths)) or any(IMAGE in turn.text for turn in turns[1:]):
         return BAD_TAGS
     try:
-        check_markers(markers, len(paths))
+        check_markers(markers, [None] * len(paths))  # their sizes are not known yet: see `is_drawable`
     except MediaError:
         return BAD_MARKERS
     if not tags:
@@ -71,6 +71,15 @@ def parse_row(row: object, source: str, *, name_frames: bool = True) -> Row | st
         turns = (opening, *turns[1:])
     first = paths[0].split("/")
     return Row(str(row.get("id", "")), first[0], first[2], paths, turns, markers)
+
+
+def is_drawable(markers: Mapping[str, Any], sizes: Sequence[Size | None]) -> bool:
+    """Tell whether a row's marks can be drawn on pictures of these widths and heights, as training will draw them."""
+    try:
+        check_markers(markers, sizes)
+    except MediaError:
+        return False
+    return True
 
 
 def pictures_of(row: object, source: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from tests.unit.data.harness import collect, request_for
 from vgcli_core.data.prepare import prepare
+from vgcli_core.data.sources.published_file import DATASET as PUBLISHED
 from vgcli_core.data.sources.spar import DATASET
 from vgcli_core.data.spar.mix import QuestionFile, choose, count_rows, counted
 from vgcli_core.data.unit_work import Settings
@@ -22,9 +23,9 @@ from vgcli_core.media.markers import draw_markers
 ALL = {"share": 1.0}
 
 
-def jpeg(shade: int = 90) -> bytes:
+def jpeg(shade: int = 90, width: int = 64) -> bytes:
     target = io.BytesIO()
-    Image.fromarray(np.full((48, 64, 3), shade, np.uint8)).save(target, "JPEG")
+    Image.fromarray(np.full((48, width, 3), shade, np.uint8)).save(target, "JPEG")
     return target.getvalue()
 
 
@@ -397,6 +398,36 @@ def test_a_bad_row_is_dropped_with_a_reason_and_the_others_stay(tree, line, reas
     assert found.work.drops == {"navigation": 4, reason: 1}
     assert len(found.samples) == MIXED - 1
     assert not found.quarantined
+
+
+# A stroke grows by 17.5 pixels on both sides, so corners may be swapped by 35 pixels: 30 per mille of 64 pixels are 2,
+# of 1,296 they are 39; 25 per mille of 1,296 are 32, of 1,752 they are 44.
+@pytest.mark.parametrize(
+    ("swapped", "width", "kept", "kept_without_frames"),
+    [(30, 64, True, False), (30, 1296, False, False), (25, 1296, True, True), (25, 1752, False, True)],
+)
+@pytest.mark.parametrize("form", ["raw", "published"])
+def test_marks_are_judged_on_the_pictures_that_they_are_drawn_on(
+    tmp_path, *, swapped, width, kept, kept_without_frames, form
+):
+    line = row("scene0001_00", "spatial_volume_infer", 1, red_bbox=[[500 + swapped, 100, 500, 900]])
+    name = "scannet/qa_jsonl/train/spatial_volume_infer/sentence/sentence_1.jsonl"
+    write_tree(tmp_path / "spar", members({name: [line]}))
+    (tmp_path / "spar/scannet/images/scene0001_00/image_color/0.jpg").write_bytes(jpeg(width=width))
+    if form == "raw":
+        dataset, values = DATASET, {"options": ALL}
+    else:
+        record = published([line])[0] | {"spar_info": json.dumps({key: line[key] for key in ("red_bbox", "type")})}
+        write_tree(tmp_path, {"published/spar_234k.json": json.dumps([record]).encode()})
+        dataset, values = PUBLISHED, {"options": {"file": "published/spar_234k.json"}}
+    found = collect(dataset, request_for(dataset, tmp_path, "train", **values))
+    assert len(found.samples) == kept
+    assert found.work.drops == ({} if kept else {"markers that cannot be drawn": 1})
+    for sample in found.samples:
+        draw_markers([np.array(Image.open(io.BytesIO(found.work.frames[sample.frames[0]])))], sample.markers)
+    assert len(found.work.frames) == kept, "frames of dropped rows are not stored"
+    without = collect(dataset, request_for(dataset, tmp_path, "train", with_frames=False, **values))
+    assert len(without.samples) == kept_without_frames
 
 
 def test_questions_that_change_after_planning_quarantine_their_scene(tree):
