@@ -8,6 +8,7 @@ is dropped when the sample is tokenised, in training and in evaluation alike (fo
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -24,6 +25,7 @@ IMAGE = "<image>"
 Speaker = Literal["human", "gpt"]
 Tag = Literal["2d", "3d"]
 
+_FRAME_NAME = re.compile(r"Frame-\d+: \Z")  # see `human_turn`
 _REQUIRED = ("id", "dataset", "split", "scene", "task", "frames", "conversations")
 _OPTIONAL = (
     *("question_type", "tag", "options", "boxes", "cameras", "markers", "square", "truth", "target_visible"),
@@ -114,8 +116,9 @@ class Sample:
 
     @property
     def question(self) -> str:
-        """The text of the first human turn without its `<image>` tags and the newlines that go with them."""
-        return self.conversations[0].text.replace(f"{IMAGE}\n", IMAGE).rpartition(IMAGE)[2]
+        """The text of the first human turn without its `<image>` tags and the newlines and names that go with them."""
+        before, tag, rest = self.conversations[0].text.replace(f"{IMAGE}\n", IMAGE).partition(IMAGE)
+        return _FRAME_NAME.sub("", before) + rest.rpartition(IMAGE)[2] if tag else before
 
     @property
     def answer(self) -> str:

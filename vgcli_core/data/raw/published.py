@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from vgcli_core.data.llava_hound import rows as llava_hound
 from vgcli_core.data.raw.hub_media import is_plain
 from vgcli_core.data.raw.rows import BadRow, optional_text, text, texts
 from vgcli_core.data.sample import IMAGE, Cameras, FramedBox, Sample, Turn
@@ -26,8 +27,6 @@ from vgcli_core.geometry.conventions import convention_of
 from vgcli_core.text.answer_format import format_detection, format_grounding
 
 Layout = Literal["scanrefer", "scan2cap", "scannet_det", "sqa3d", "spar", "llava_hound", "questions"]
-
-VIDEO = "<video>"
 
 # Keys that only records of one layout have, in the order they are looked for.
 _KEYS: tuple[tuple[Layout, tuple[str, ...]], ...] = (
@@ -123,10 +122,8 @@ def published_sample(record: Any, order: int, reading: Reading, frames: Sequence
             raise BadRow(row)
         sample = to_sample(row, str(order))
         return _named(replace(sample, split=reading.split), order, layout, reading)
-    turns = _turns(record)
     names = tuple(frames) if frames is not None else texts(record, "images")
-    if VIDEO in turns[0].text and layout == "llava_hound":
-        turns = (Turn("human", turns[0].text.replace(VIDEO, IMAGE * len(names), 1)), *turns[1:])
+    turns = _video_turns(record, len(names)) if layout == "llava_hound" else _turns(record)
     if not names or not all(is_plain(name) for name in names):
         raise BadRow("no usable names of pictures")
     if turns[0].text.count(IMAGE) != len(names):
@@ -274,6 +271,13 @@ def _turns(record: Mapping[str, Any]) -> tuple[Turn, ...]:
     if not turns or turns[0].speaker != "human":
         raise BadRow("the first turn is not human")
     return tuple(turns)
+
+
+def _video_turns(record: Mapping[str, Any], num_frames: int) -> tuple[Turn, ...]:
+    found = llava_hound.parse_row(record)
+    if found is None:
+        raise BadRow(llava_hound.BAD_FORM)
+    return llava_hound.with_frames(found.turns, num_frames)
 
 
 def _cameras(record: Mapping[str, Any], count: int) -> Cameras | None:

@@ -14,6 +14,7 @@ from PIL import Image
 from tests.unit.data.harness import collect, request_for
 from vgcli_core.data.prepare import prepare
 from vgcli_core.data.sources.llava_hound import DATASET
+from vgcli_core.data.sources.published_file import DATASET as PUBLISHED
 from vgcli_core.data.unit_work import Settings
 from vgcli_core.errors import DataError
 
@@ -126,12 +127,28 @@ def test_a_question_is_asked_after_one_tag_for_each_frame(raw):
 
 
 @pytest.mark.parametrize(
-    "question", ["What is it?", "<video>\nWhat is it?", "What is it?\n<video>", "<image>\n<image>\nWhat is it?"]
+    ("question", "expected"),
+    [
+        ("What is it?", "<image><image><image>\nWhat is it?"),
+        ("<video>\nWhat is it?", "<image><image><image>\nWhat is it?"),
+        ("<image>\n\nWhat is it?\n", "<image><image><image>\n\nWhat is it?\n"),
+        ("Describe the scene.\n<video>", "Describe the scene.\n<image><image><image>"),
+        ("In <image> the video, what is it?", "In <image><image><image> the video, what is it?"),
+        ("<image>\n<image>\nWhat is it?", "<image><image><image>\nWhat is it?"),
+        ("<image>\n\nWhat is it?\n<video>", "<image><image><image>\n\nWhat is it?\n"),
+    ],
 )
-def test_one_tag_stands_at_the_start_however_the_row_writes_it(raw, question):
-    write_rows(raw, [row("104", 0, question)])
+def test_the_only_tag_is_replaced_where_it_stands_and_several_move_to_the_start(raw, question, expected):
+    rows = [row("103", 0, question, video="llava_hound/frames/103")]
+    path = write_rows(raw, rows, "llava_hound_64k.json")
     (sample,) = run(raw).samples
-    assert sample.conversations[0].text == "<image>\nWhat is it?"
+    assert sample.conversations[0].text == expected
+    assert sample.question == expected.replace("<image>\n", "<image>").replace("<image>", "")
+    if "<video>" in question and question.count("<") == 1:
+        assert DATASET.record(sample) == rows[0] | {"data_source": "llava_hound"}
+    other = collect(PUBLISHED, request_for(PUBLISHED, raw, options={"file": path.relative_to(raw).as_posix()}))
+    assert [one.conversations for one in other.samples] == [sample.conversations]
+    assert other.samples[0].frames == sample.frames
 
 
 def test_later_turns_stay_and_lose_their_tags(raw):
