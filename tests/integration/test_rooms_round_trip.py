@@ -30,8 +30,6 @@ from vgcli_core.evaluation.benchmarks import scan2cap, scannet_det, scanrefer, v
 from vgcli_core.geometry.boxes import as_array, corners, transform
 from vgcli_core.media.markers import draw_markers
 
-pytest.importorskip("pyarrow", reason="needs pip install 'vgllm[data]'")
-
 ROOMS = DATASETS["rooms"]
 SMALL = {"width": 72, "height": 54, "film_frames": 26}
 EVERY_WINDOW = 1000

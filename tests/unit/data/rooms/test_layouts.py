@@ -19,15 +19,14 @@ from vgcli_core.data.rooms.furniture import CATEGORIES
 from vgcli_core.data.rooms.generate import make_room
 from vgcli_core.data.rooms.labels import NYU40
 from vgcli_core.data.rooms.layouts import vsi_questions
+from vgcli_core.data.rooms.layouts.marker import MARKER
 from vgcli_core.data.rooms.layouts.proposals import propose
 from vgcli_core.data.rooms.layouts.recording import STEP, record, recorded_scan
 from vgcli_core.data.rooms.layouts.scannet import mesh_of
 from vgcli_core.data.rooms.layouts.write import LAYOUTS, parts_of, write_layouts
 from vgcli_core.data.rooms.options import FIRST, settings_of
 from vgcli_core.data.sources.rooms import DATASET
-from vgcli_core.errors import DataError, UnknownName, VgllmError
-
-pytest.importorskip("pyarrow", reason="needs pip install 'vgllm[data]'")
+from vgcli_core.errors import DataError, OutputError, UnknownName, UsageError, VgllmError
 
 SMALL = {"width": 48, "height": 36, "film_frames": 8}
 
@@ -36,8 +35,9 @@ def request(out, *splits, scenes=1, seed=1):
     return request_for(DATASET, out, *splits, options=SMALL, scenes=scenes, seed=seed)
 
 
-def digests(folder):
+def digests(folder, *, but_marker=False):
     files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = [path for path in files if path.name != MARKER or not but_marker]
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -68,7 +68,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_other_bytes(raw, tmp
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_layout_alone_is_that_part_of_all(raw, tmp_path, layout):
     write_layouts(request(tmp_path, "train", "val"), tmp_path, [layout])
-    alone, everything = digests(tmp_path), digests(raw)
+    alone, everything = digests(tmp_path, but_marker=True), digests(raw)
     assert alone and {name: everything[name] for name in alone} == alone
 
 
@@ -80,11 +80,55 @@ def test_a_layout_that_nobody_knows_and_too_many_rooms_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_owners_files_are_never_mixed_with_rooms_nor_discarded(tmp_path):
+    theirs = tmp_path / "raw" / "scanrefer" / "ScanRefer_filtered_train.json"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("[]")
+    told = []
+    for restart in (False, True):
+        with pytest.raises(OutputError):
+            write_layouts(
+                request(None, "train"), tmp_path / "raw", ["scanrefer"], progress=told.append, restart=restart
+            )
+    assert digests(tmp_path).keys() == {"raw/scanrefer/ScanRefer_filtered_train.json"} and theirs.read_text() == "[]"
+    assert not told  # refused before any room was filmed
+
+
+def test_a_folder_of_rooms_is_replaced_only_when_told_to_and_only_if_nothing_else_is_there(tmp_path):
+    out = tmp_path / "raw"
+    write_layouts(request(None, "train"), out, ["scanrefer"])
+    first = digests(out)
+    assert MARKER in first and json.loads((out / MARKER).read_text())["request"]["layouts"] == ["scanrefer"]
+    with pytest.raises(OutputError, match="not empty"):
+        write_layouts(request(None, "train", seed=2), out, ["scanrefer"])
+    with pytest.raises(UsageError):
+        other = request_for(DATASET, out, "train", options=SMALL | {"width": 0}, scenes=1)
+        write_layouts(other, out, ["scanrefer"], restart=True)
+    assert digests(out) == first
+    write_layouts(request(None, "train"), out, ["vlm3r"], restart=True)
+    assert {path.name for path in out.iterdir()} == {"vlm3r", MARKER}
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"notes\.txt"):
+        write_layouts(request(None, "train"), out, ["scanrefer"], restart=True)
+    assert (out / "notes.txt").read_text() == "mine" and (out / "vlm3r").is_dir()
+
+
+def test_rooms_that_cannot_be_written_whole_leave_nothing(tmp_path):
+    def stop(scene):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_layouts(request(None, "train"), tmp_path / "raw", ["scanrefer"], progress=stop)
+    assert not list(tmp_path.iterdir())
+    write_layouts(request(None, "train"), tmp_path / "raw", ["scanrefer"], restart=True)
+    assert (tmp_path / "raw" / MARKER).is_file()
+
+
 def test_a_missing_library_is_named_before_any_room_is_made(tmp_path, monkeypatch):
     monkeypatch.setattr(vsi_questions, "find_spec", lambda name: None)
     with pytest.raises(VgllmError, match="pyarrow") as raised:
         write_layouts(request(tmp_path, "train"), tmp_path)
-    assert "vgllm[data]" in str(raised.value) and not list(tmp_path.iterdir())
+    assert "pip install pyarrow" in str(raised.value) and not list(tmp_path.iterdir())
 
 
 def test_recordings_have_ten_frames_for_one_depth_of_another_size_and_lost_poses(raw):

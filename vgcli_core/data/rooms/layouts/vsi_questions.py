@@ -56,7 +56,7 @@ def write_vsi_bench(rooms: _Rooms, raw: Path, seed: int) -> list[Path]:
 def need_parquet() -> None:
     """Raise VgllmError where pyarrow is not installed."""
     if find_spec("pyarrow") is None:
-        raise VgllmError("writing VSI-Bench's parquet files needs pyarrow", fix="pip install 'vgllm[data]'")
+        raise VgllmError("writing VSI-Bench's parquet files needs pyarrow", fix="pip install pyarrow")
 
 
 def write_vlm3r(rooms: _Rooms, raw: Path, seed: int) -> Path:

@@ -7,10 +7,12 @@ are its validation part. One room is in memory at a time but for its pictures an
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from vgcli_core.atomic import atomic_folder
 from vgcli_core.data.base import Request
 from vgcli_core.data.rooms.film import Film, film
 from vgcli_core.data.rooms.generate import make_room
 from vgcli_core.data.rooms.layouts.embodiedscan import write_embodiedscan
+from vgcli_core.data.rooms.layouts.marker import remove_made, write_marker
 from vgcli_core.data.rooms.layouts.posed_images import write_posed_images
 from vgcli_core.data.rooms.layouts.prepared_boxes import write_prepared_boxes
 from vgcli_core.data.rooms.layouts.proposals import write_proposals
@@ -20,6 +22,7 @@ from vgcli_core.data.rooms.layouts.scanrefer import write_labels, write_scan_lis
 from vgcli_core.data.rooms.layouts.spar import write_spar
 from vgcli_core.data.rooms.layouts.vsi_questions import need_parquet, write_sqa3d, write_vlm3r, write_vsi_bench
 from vgcli_core.data.rooms.options import numbers_of, settings_of
+from vgcli_core.data.rooms.settings import RoomSettings
 from vgcli_core.errors import DataError, lookup
 
 LAYOUTS = (
@@ -40,52 +43,40 @@ def write_layouts(
     request: Request,
     out: Path,
     layouts: Sequence[str] = LAYOUTS,
+    *,
     progress: Callable[[str], None] = lambda scene: None,
+    restart: bool = False,
 ) -> list[Path]:
     """Write the rooms that a request for the dataset "rooms" asks for, as raw files; return the files.
 
-    The same request gives the same bytes. Scenes are called scene9000_00, scene9001_00, ..., train before val.
+    The same request gives the same bytes. Scenes are called scene9000_00, scene9001_00, ..., train before val. The
+    folder appears when all is written.
 
     Args:
         request: for "rooms": splits (test is left out), scenes, seed and options count.
-        out: folder of raw files, to be given to `prepare --raw`.
+        out: folder of raw files, to be given to `prepare --raw`; missing or empty, so that no owner's files are mixed
+            with rooms.
         layouts: of LAYOUTS.
         progress: is told of each scene that was filmed.
+        restart: discard an earlier folder first, if it holds rooms and nothing else (see `marker`).
 
     Raises:
         VgllmError: a library is missing that a layout needs.
         DataError: more rooms than there are names for, or no room at all.
-        UnknownName: a layout that is not known.
-        OutputError: a file cannot be written.
+        UsageError, UnknownName: a setting that no room can have, or a layout that is not known.
+        OutputError: the folder is not empty, or cannot be written.
     """
     wanted = {lookup("layout of rooms", {name: name for name in LAYOUTS}, name) for name in layouts}
     if "vsi_bench" in wanted:
         need_parquet()
-    rooms = _film(request, progress)
-    written: list[Path] = []
-    for split in SPLITS:
-        for _, recording in rooms[split]:
-            written += _write_scene(recording, split, out, wanted, request.seed)
-    if wanted & {"scannet", "posed_images", "scanrefer"}:
-        written.append(write_labels(out))
-        written += [write_scan_list(split, [recording.scene for _, recording in rooms[split]], out) for split in SPLITS]
-    if "embodiedscan" in wanted:
-        written += [
-            write_embodiedscan(part, pairs, out) for part, pairs in parts_of(rooms["train"], rooms["val"]).items()
-        ]
-    for split in SPLITS:
-        if "scanrefer" in wanted:
-            written += write_scanrefer(split, rooms[split], out, request.seed)
-        if "sqa3d" in wanted:
-            # SQA3D's test scans are ScanNet's val scans.
-            written += write_sqa3d("test" if split == "val" else split, rooms[split], out)
-    if "spar" in wanted:
-        written += write_spar(rooms["train"], out, request.seed)
-    if "vlm3r" in wanted:
-        written.append(write_vlm3r(rooms["train"], out, request.seed))
-    if "vsi_bench" in wanted:
-        written += write_vsi_bench(rooms["val"], out, request.seed)
-    return written
+    settings, numbers = settings_of(request.options), _numbers(request)
+    if restart:
+        remove_made(out)
+    with atomic_folder(out) as folder:
+        rooms = _film(request.seed, settings, numbers, progress)
+        written = _write(rooms, folder, wanted, request.seed)
+        written.append(write_marker(request, [name for name in LAYOUTS if name in wanted], folder))
+        return [out / path.relative_to(folder) for path in written]
 
 
 def parts_of(train: Sequence[Filmed], val: Sequence[Filmed]) -> dict[str, list[Filmed]]:
@@ -97,24 +88,58 @@ def parts_of(train: Sequence[Filmed], val: Sequence[Filmed]) -> dict[str, list[F
     return {"train": rest, "val": validated, "test": list(val)}
 
 
-def _film(request: Request, progress: Callable[[str], None]) -> dict[str, list[Filmed]]:
-    settings = settings_of(request.options)
-    rooms: dict[str, list[Filmed]] = {}
-    scene = _FIRST_SCENE
-    for split in SPLITS:
-        rooms[split] = []
-        for number in numbers_of(request, split) if split in request.splits else ():
-            if scene > _LAST_SCENE:
-                raise DataError(
-                    f"more rooms than scenes from {_FIRST_SCENE} to {_LAST_SCENE}", fix="ask for fewer with --scenes"
-                )
-            room = make_room(request.seed, number, settings)
-            rooms[split].append((film(room), record(room, f"scene{scene:04d}_00", request.seed)))
-            progress(f"scene{scene:04d}_00")
-            scene += 1
-    if scene == _FIRST_SCENE:
+def _numbers(request: Request) -> dict[str, list[int]]:
+    """Return the numbers of each split's rooms."""
+    numbers = {split: numbers_of(request, split) if split in request.splits else [] for split in SPLITS}
+    total = sum(map(len, numbers.values()))
+    if total > _LAST_SCENE - _FIRST_SCENE + 1:
+        raise DataError(
+            f"more rooms than scenes from {_FIRST_SCENE} to {_LAST_SCENE}", fix="ask for fewer with --scenes"
+        )
+    if not total:
         raise DataError("no room is asked for", fix="ask for rooms of the splits train and val")
+    return numbers
+
+
+def _film(
+    seed: int, settings: RoomSettings, numbers: dict[str, list[int]], progress: Callable[[str], None]
+) -> dict[str, list[Filmed]]:
+    rooms: dict[str, list[Filmed]] = {split: [] for split in SPLITS}
+    scenes = (f"scene{number:04d}_00" for number in range(_FIRST_SCENE, _LAST_SCENE + 1))
+    for split in SPLITS:
+        for number in numbers[split]:
+            scene = next(scenes)
+            room = make_room(seed, number, settings)
+            rooms[split].append((film(room), record(room, scene, seed)))
+            progress(scene)
     return rooms
+
+
+def _write(rooms: dict[str, list[Filmed]], out: Path, wanted: set[str], seed: int) -> list[Path]:
+    written: list[Path] = []
+    for split in SPLITS:
+        for _, recording in rooms[split]:
+            written += _write_scene(recording, split, out, wanted, seed)
+    if wanted & {"scannet", "posed_images", "scanrefer"}:
+        written.append(write_labels(out))
+        written += [write_scan_list(split, [recording.scene for _, recording in rooms[split]], out) for split in SPLITS]
+    if "embodiedscan" in wanted:
+        written += [
+            write_embodiedscan(part, pairs, out) for part, pairs in parts_of(rooms["train"], rooms["val"]).items()
+        ]
+    for split in SPLITS:
+        if "scanrefer" in wanted:
+            written += write_scanrefer(split, rooms[split], out, seed)
+        if "sqa3d" in wanted:
+            # SQA3D's test scans are ScanNet's val scans.
+            written += write_sqa3d("test" if split == "val" else split, rooms[split], out)
+    if "spar" in wanted:
+        written += write_spar(rooms["train"], out, seed)
+    if "vlm3r" in wanted:
+        written.append(write_vlm3r(rooms["train"], out, seed))
+    if "vsi_bench" in wanted:
+        written += write_vsi_bench(rooms["val"], out, seed)
+    return written
 
 
 def _write_scene(recording: Recording, split: str, out: Path, wanted: set[str], seed: int) -> list[Path]:
