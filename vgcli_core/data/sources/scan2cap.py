@@ -132,6 +132,7 @@ def build(unit: Unit, request: Request, work: Work) -> Iterator[Sample]:
         if start is not None:
             starts[one.id] = start
     rules = _rules(request, unit.split)
+    scannet_scans.count_stretch(scan, rules.num_frames, request, work)
     recorded = (lambda one: starts[one.id]) if request.mode == "reference" else None
     yield from scannet_scans.stored(caption_samples(scan, captioned, rules, work, recorded), request, work)
 

@@ -16,6 +16,7 @@ from vgcli_core.data.raw.object_boxes import scene_objects
 from vgcli_core.data.raw.proposals import scene_proposals
 from vgcli_core.data.sample import Sample
 from vgcli_core.data.scan import Scan
+from vgcli_core.data.tasks import frame_choice
 from vgcli_core.errors import DataError
 from vgcli_core.geometry.boxes import Floats
 
@@ -24,6 +25,8 @@ Part = Literal["train", "val", "test"]
 # EmbodiedScan's train and val are a split of ScanNet's train; its test is ScanNet's val.
 PARTS: dict[str, tuple[Part, ...]] = {"train": ("train", "val"), "val": ("test",), "test": ("test",)}
 EVERY_PART: tuple[Part, ...] = ("train", "val", "test")
+
+STRETCH = "scans of fewer than twice the frames: the rest of the scan is not seen"
 
 _SCANNET = "the ScanNet team"
 _SCANNET_URL = "https://kaldir.vc.in.tum.de/scannet/"
@@ -213,6 +216,13 @@ def with_size(scan: Scan, request: Request, work: Work) -> Scan:
         work.note("frames are not of the size that their intrinsics belong to: it is taken from the principal point")
         return scan
     return replace(scan, size=size)
+
+
+def count_stretch(scan: Scan, num_frames: int, request: Request, work: Work) -> None:
+    """Count a scan of which a sample sees a stretch alone, by the published rule; as published, nobody is told."""
+    neighbours = request.choice == "cyclic" and frame_choice.is_stretch(len(scan.frames), num_frames)
+    if neighbours and request.mode == "corrected":
+        work.count(STRETCH)
 
 
 def stored(samples: Iterable[Sample], request: Request, work: Work) -> Iterator[Sample]:

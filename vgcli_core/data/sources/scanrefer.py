@@ -20,7 +20,13 @@ from vgcli_core.data.sources import scannet_scans
 from vgcli_core.data.sources.described import BAD_ROW, NO_BOX, NO_SCAN, Row, by_scene, counts_of, read_table
 from vgcli_core.data.sources.published import camera_fields, metadata, numbers, published_order, turns
 from vgcli_core.data.sources.scannet_scans import Scans
-from vgcli_core.data.tasks.grounding import TRAINING_DRAWS, Described, GroundingRules, ground_samples, published_starts
+from vgcli_core.data.tasks.grounding import (
+    Described,
+    GroundingRules,
+    ground_samples,
+    published_starts,
+    samples_of_description,
+)
 from vgcli_core.data.tasks.visibility import matches
 from vgcli_core.errors import DataError
 from vgcli_core.geometry.boxes import Floats
@@ -66,15 +72,16 @@ def plan(request: Request) -> Plan:
         order = published_order(len(table.rows), int(request.options["published_workers"]))
         handled = [table.rows[place] for place in order]
         starts = _draw(request, split, handled, scans) if reference else {}
+        each = samples_of_description(_rules(request, split))
         rank = {row.place: number for number, row in enumerate(handled)}
-        lost = Counter({BAD_ROW: table.bad}) if table.bad else Counter()
+        lost = Counter({BAD_ROW: table.bad * each}) if table.bad else Counter()
         for scene, rows in by_scene(wanted).items():
             if scene in scans.by_scene:
                 planned = tuple((row, rank[row.place], starts.get(row.place, ())) for row in rows)
-                frames = len(rows) * TRAINING_DRAWS * _rules(request, split).num_frames
+                frames = len(rows) * each * _rules(request, split).num_frames
                 units.append(scannet_scans.unit(scans, scene, split, _Scene(scans.by_scene[scene], planned), frames))
             else:
-                lost[NO_SCAN] += len(rows)
+                lost[NO_SCAN] += len(rows) * each
         drops[split], counts[split] = dict(lost), counts_of(wanted) | scans.counts
         inputs += [*table.files, *scans.files]
     return Plan(units, drops, counts, inputs=tuple(dict.fromkeys(inputs)))
@@ -85,17 +92,19 @@ def build(unit: Unit, request: Request, work: Work) -> Iterator[Sample]:
     planned: _Scene = unit.payload
     scan = scannet_scans.with_size(scannet_scans.usable(planned.scan), request, work)
     boxes = scannet_scans.true_boxes(request, scan.scene, work)
+    rules = _rules(request, unit.split)
+    scannet_scans.count_stretch(scan, rules.num_frames, request, work)
     described, starts = [], {}
     for row, order, drawn in planned.rows:
         if row.description.object_id in boxes:
             described.append(_described(row, boxes[row.description.object_id], order))
             starts[row.id] = drawn
         else:
-            work.drop(NO_BOX)
+            work.drop(NO_BOX, samples_of_description(rules))
     samples = ground_samples(
         scan,
         described,
-        _rules(request, unit.split),
+        rules,
         work,
         (lambda one, draw: iter(starts[one.id][draw])) if request.mode == "reference" else None,
     )

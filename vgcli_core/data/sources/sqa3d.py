@@ -35,6 +35,7 @@ _NO_SCAN = "scan is in no EmbodiedScan file"
 _NO_ANSWER = "question without an answer"
 # What the benchmark can compare.
 _ANSWER = re.compile(r"[^\n]*[A-Za-z0-9][^\n]*")
+_WORD = re.compile(r"[a-z]+")
 # The text of the ready-made file, and what the published evaluation sends in its place.
 _STORED = "Carefully watch the video and answer the question using a single word or phrase.\n{}"
 _EVALUATED = (
@@ -144,6 +145,8 @@ def build(unit: Unit, request: Request, work: Work) -> Iterator[Sample]:
     """Yield the questions on one scan."""
     planned: _Scene = unit.payload
     scan = None if planned.scan is None else scannet_scans.usable(planned.scan)
+    if scan is not None:
+        scannet_scans.count_stretch(scan, request.num_frames or NUM_FRAMES, request, work)
     for question in planned.questions:
         if not _ANSWER.fullmatch(question.answer):
             work.drop(_NO_ANSWER)
@@ -277,9 +280,9 @@ def _owners_questions(questions: Path, annotations: Path, lost: Counter[str]) ->
 
 
 def kind_of(question: str) -> str:
-    """Return the type of a question: the word that it starts with, or "others"."""
-    start = question.strip().lower()
-    return next((word for word in TYPES if start.startswith(word)), OTHER)
+    """Return the type of a question: its first word, or "others"."""
+    first = _WORD.search(question.lower())
+    return first[0] if first is not None and first[0] in TYPES else OTHER
 
 
 def _list(path: Path, key: str) -> list[dict[str, Any]]:

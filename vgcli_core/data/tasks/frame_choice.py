@@ -66,6 +66,11 @@ def offset(generator: random.Random, total: int, wanted: int) -> int:
     return generator.randrange(max(total // wanted, 1))
 
 
+def is_stretch(total: int, wanted: int) -> bool:
+    """Tell whether `cyclic` and `sorted_offset` take neighbouring frames, and leave the rest of the scan unseen."""
+    return wanted < total < 2 * wanted
+
+
 def sees(positions: Sequence[int], seen: frozenset[int]) -> bool:
     """Tell whether any of the positions is one of those that see the target."""
     return any(position in seen for position in positions)

@@ -2,7 +2,7 @@
 
 Training takes two choices of frames for each description. Each is drawn until a frame shows the object; the answer is
 the frame in which the object stands largest, and the object's true box in the camera of that frame. Evaluation takes
-one choice, whatever it shows.
+one choice, whatever it shows. Drops count samples: those of a description that cannot be used are all lost.
 
 Source: formats of ScanRefer, section 4; golden/gen2/README.md, section 4.
 """
@@ -31,8 +31,8 @@ UNMATCHED = "no object of the scan overlaps the described box by half"
 UNSEEN = "described object is visible in no frame of the scan"
 NOT_IN_FRAMES = "described object is visible in none of the fixed frames"
 NO_AREA = "described object has no clear view in the chosen frames"
-UNKNOWN = "targets of which no file says what shows them"
-IN_VIEW = "of those, targets whose box is in view of a chosen frame (what stands before it ignored)"
+UNKNOWN = "targets whose visibility no file states"
+IN_VIEW = f"{UNKNOWN}, with their box in view of a chosen frame (occlusion ignored)"
 
 
 class Report(Protocol):
@@ -104,6 +104,11 @@ class Chosen(NamedTuple):
     starts: list[int]
 
 
+def samples_of_description(rules: GroundingRules) -> int:
+    """Return how many samples each description gives, or loses."""
+    return TRAINING_DRAWS if rules.training and rules.choice == "cyclic" else 1
+
+
 def ground_samples(
     scan: Scan, described: Sequence[Described], rules: GroundingRules, report: Report, starts: Starts | None = None
 ) -> Iterator[Sample]:
@@ -113,7 +118,7 @@ def ground_samples(
         scan: the scan that they are about.
         described: descriptions.
         rules: see there.
-        report: is told of descriptions (or single choices of frames) that give no sample.
+        report: is told how many samples are lost, and why.
         starts: where random starts come from; None for generators seeded by the names of sample and draw.
     """
     drawn = starts or seeded_starts(scan, rules)
@@ -185,7 +190,7 @@ def _training_samples(
     scan: Scan, one: Described, match: Match, *, rules: GroundingRules, report: Report, starts: Starts
 ) -> Iterator[Sample]:
     if match.instance is None:
-        report.drop(UNMATCHED)
+        report.drop(UNMATCHED, samples_of_description(rules))
         return
     seen = frames_showing(scan, match.instance)
     if rules.choice == "fixed":
@@ -195,7 +200,7 @@ def _training_samples(
             return
         choices = [Chosen(positions, [])]
     elif not seen and rules.mode == "corrected":
-        report.drop(UNSEEN)
+        report.drop(UNSEEN, TRAINING_DRAWS)
         return
     else:
         choices = [choose_frames(scan, seen, starts(one, draw), rules) for draw in range(TRAINING_DRAWS)]

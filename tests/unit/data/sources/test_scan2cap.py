@@ -16,6 +16,7 @@ from tests.unit.data.sources.scannet_raw import (
 )
 from tests.unit.data.tasks.scans import make_scan
 from vgcli_core.data.sources.scan2cap import DATASET, POOR
+from vgcli_core.data.sources.scannet_scans import STRETCH
 
 SCAN = make_scan(40, name="scannet/scene0003_00")
 CHAIR, TABLE = str(IDS[0]), str(IDS[1])
@@ -78,6 +79,11 @@ def test_training_gives_one_sample_for_each_description_from_the_true_box(raw):
     for sample in result.samples:
         assert sample.truth is None and sample.info["iou"] == 1
         assert sample.info["input_box"] == sample.info["gt_box"]
+
+
+def test_a_scan_of_which_samples_see_a_stretch_alone_is_counted(raw):
+    counts = [run(raw, "val", num_frames=number).work.counts[STRETCH] for number in (20, 21, 40)]
+    assert counts == [0, 1, 0]
 
 
 def test_the_last_frame_can_be_the_reference(raw):

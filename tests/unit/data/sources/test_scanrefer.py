@@ -1,5 +1,7 @@
 """ScanRefer from raw files of made-up scans, in corrected mode."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,9 +15,11 @@ from tests.unit.data.sources.scannet_raw import (
     write_scanrefer,
 )
 from tests.unit.data.tasks.scans import make_scan
+from vgcli_core.data.scan import Instance
 from vgcli_core.data.sources.described import BAD_ROW, NO_BOX, NO_SCAN
+from vgcli_core.data.sources.scannet_scans import STRETCH
 from vgcli_core.data.sources.scanrefer import DATASET
-from vgcli_core.data.tasks.grounding import UNKNOWN
+from vgcli_core.data.tasks.grounding import NO_AREA, UNKNOWN, UNMATCHED, UNSEEN
 from vgcli_core.errors import DataError
 
 A, B = make_scan(40, name="scannet/scene0001_00"), make_scan(30, name="scannet/scene0002_00")
@@ -87,8 +91,40 @@ def test_odd_entries_are_dropped_and_counted(raw):
     ]
     write_scanrefer(raw, "train", odd)
     result = run(raw)
-    assert result.work.drops == {BAD_ROW: 1, NO_BOX: 2, NO_SCAN: 1}
+    assert result.work.drops == {BAD_ROW: 2, NO_BOX: 4, NO_SCAN: 2}
     assert len(result.samples) == 8
+
+
+@pytest.mark.parametrize(("choice", "each"), [("cyclic", 2), ("fixed", 1)])
+def test_samples_and_drops_of_training_add_up_to_two_for_each_description_or_one_with_fixed_frames(raw, choice, each):
+    """All reasons at once: an object that no frame shows, one that fits no instance, one whose box no frame has."""
+    seen = make_scan(40, name=A.name, visible={1: range(40)})
+    kite = Instance("kite", np.array([0, 0, 40.0, 1, 1, 1, 0, 0, 0]), 14)
+    above = make_scan(30, name=B.name, instances=[kite, B.instances[1]], visible={0: range(30), 1: range(30)})
+    write_objects(raw, above)
+    moved = [Instance("table", above.instances[1].box + np.array([3.0, *[0] * 8]), 12)]
+    write_embodiedscan(raw, train=[seen], val=[replace(above, instances=(kite, *moved))])
+    rows = [
+        *(description(A.scene, CHAIR, str(number)) for number in range(3)),
+        *(description(A.scene, TABLE, str(number), "table") for number in range(2)),
+        *(description(B.scene, name) for name in (CHAIR, TABLE, "999")),
+        description("scene0099_00", CHAIR),
+    ]
+    write_scanrefer(raw, "train", rows)
+    result = run(raw, choice=choice)
+    reasons = {UNSEEN: 3, NO_AREA: 1, UNMATCHED: 1, NO_BOX: 1, NO_SCAN: 1}
+    assert result.work.drops == {reason: count * each for reason, count in reasons.items()}
+    assert len(result.samples) == 2 * each
+    assert len(result.samples) + result.work.drops.total() == each * result.work.counts["descriptions"]
+
+
+@pytest.mark.parametrize(("num_frames", "counted"), [(20, 0), (21, 1), (39, 1), (40, 0), (41, 0)])
+def test_scans_of_which_samples_see_a_stretch_alone_are_counted(raw, num_frames, counted):
+    """A has 40 frames: of 40 // 21 = 1 step, 21 neighbours are all that a sample sees."""
+    wish = {"scenes": frozenset({A.scene}), "num_frames": num_frames, "with_frames": False}
+    assert run(raw, **wish).work.counts[STRETCH] == counted
+    assert run(raw, **wish, choice="fixed").work.counts[STRETCH] == 0
+    assert run(raw, **wish, mode="reference").work.counts[STRETCH] == 0
 
 
 def test_equal_ids_are_told_apart(raw):

@@ -8,6 +8,7 @@ from tests.unit.data.harness import collect, request_for
 from tests.unit.data.sources.scannet_raw import write_embodiedscan, write_frames
 from tests.unit.data.tasks.scans import make_scan
 from vgcli_core.data.sample import truth_of
+from vgcli_core.data.sources.scannet_scans import STRETCH
 from vgcli_core.data.sources.sqa3d import DATASET, kind_of
 from vgcli_core.errors import DataError
 from vgcli_core.evaluation.benchmarks.sqa3d import Sqa3dTruth
@@ -79,6 +80,11 @@ def test_frames_of_the_owners_questions_are_sorted_and_evenly_spaced(raw):
         assert row == list(range(row[0], 40, 5)) and row[0] < 5
 
 
+def test_a_scan_of_which_samples_see_a_stretch_alone_is_counted(raw):
+    write_owner(raw)
+    assert [run(raw, num_frames=number).work.counts[STRETCH] for number in (20, 21, 40)] == [0, 1, 0]
+
+
 def test_evaluation_asks_as_the_published_evaluation_and_training_as_the_published_file(raw):
     write_owner(raw)
     write_owner(raw, "train")
@@ -138,7 +144,19 @@ def test_files_of_another_form_are_refused(raw):
 
 
 @pytest.mark.parametrize(
-    ("question", "kind"), [("What is it?", "what"), (" is it?", "is"), ("Which one?", "which"), ("Does it?", "others")]
+    ("question", "kind"),
+    [
+        ("What is it?", "what"),
+        (" is it?", "is"),
+        ("Which one?", "which"),
+        ("Can't I see it?", "can"),
+        ("What's that?", "what"),
+        ("Does it?", "others"),
+        ("However far is it?", "others"),
+        ("Isn", "others"),
+        ("Canned food is where?", "others"),
+        ("?", "others"),
+    ],
 )
-def test_the_type_of_a_question_is_the_word_that_it_starts_with(question, kind):
+def test_the_type_of_a_question_is_its_first_word(question, kind):
     assert kind_of(question) == kind
