@@ -269,7 +269,8 @@ def test_question_records_and_draws_are_those_of_the_published_generator(generat
         samples = in_published_order(result)
         check_records(vlm3r.DATASET, samples, recording["items"])
         assert [sample.info["starts"][0] for sample in samples] == recording["start_offsets"]
-        name = vlm3r.published_file(arguments["data_source"], arguments["frame_num"], len(samples))
+        request = request_for(vlm3r.DATASET, raw, options={"data_source": arguments["data_source"]}, mode="reference")
+        name = vlm3r.DATASET.record_file("train", arguments["frame_num"], len(samples), request)
         assert name == recording["file_name"]
 
 

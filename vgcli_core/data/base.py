@@ -257,7 +257,7 @@ class Dataset:
         options: what only this dataset knows.
         frame_bytes: of a typical stored frame: for the forecast.
         record: sample -> its record in the published annotation layout, for reference mode; None where there is none.
-        record_file: split, number of frames -> the published file name.
+        record_file: split, number of frames, number of records, request -> the published file name.
         chooses_frames: `FrameChoice` makes a difference.
         check: request -> None; raises DataError where options contradict each other.
         whole: how large the whole set is, in words, for --check before any annotation is there.
@@ -280,7 +280,7 @@ class Dataset:
     options: tuple[Option, ...] = ()
     frame_bytes: int = 100_000
     record: Callable[[Sample], Mapping[str, Any]] | None = None
-    record_file: Callable[[str, int], str] | None = None
+    record_file: Callable[[str, int, int, Request], str] | None = None
     chooses_frames: bool = False
     check: Callable[[Request], None] = _no_check
     conventions: Callable[[Request], Mapping[str, Any]] = _no_conventions

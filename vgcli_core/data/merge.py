@@ -158,7 +158,8 @@ def _write_published(
                 places.append((int(sample.info.get("order", len(places))), unit, start))
                 start += len(line)
     places.sort(key=lambda place: place[0])
-    target = workplace.root / dataset.record_file(split, request.num_frames or dataset.num_frames or num_frames)
+    shown = request.num_frames or dataset.num_frames or num_frames
+    target = workplace.root / dataset.record_file(split, shown, len(places), request)
     with workplace.replacing(target) as temporary, temporary.open("wb") as file:
         writer = _Hashing(file)
         writer.write(b"[")

@@ -93,7 +93,7 @@ FAKE = Dataset(
     published={"train": {"scenes": SCENES, "samples": 2 * SCENES}},
     options=(Option("speed", 1.5, "nothing"),),
     record=record,
-    record_file=lambda split, frames: f"fake_{split}_{frames}frames.json",
+    record_file=lambda split, frames, *_: f"fake_{split}_{frames}frames.json",
 )
 
 

@@ -253,7 +253,7 @@ DATASET = Dataset(
     options=_OPTIONS,
     frame_bytes=20_000,
     record=to_record,
-    record_file=lambda split, frames: "llava_hound_64k.json",
+    record_file=lambda *_: "llava_hound_64k.json",
     check=check,
     stage=stage,
 )

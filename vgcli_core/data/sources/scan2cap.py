@@ -167,7 +167,7 @@ DATASET = Dataset(
     },
     options=(Option("reference_frame", "first", "whose camera the point is given in", ("first", "last")),),
     record=record,
-    record_file=lambda split, num_frames: f"scan2cap_{split}_{num_frames}frames.json",
+    record_file=lambda split, num_frames, *_: f"scan2cap_{split}_{num_frames}frames.json",
     chooses_frames=True,
 )
 

@@ -128,7 +128,7 @@ DATASET = Dataset(
         Option("reference_frame", "first", "whose camera the boxes are in", ("first", "last")),
     ),
     record=record,
-    record_file=lambda split, num_frames: f"scannet_det_{split.partition('_')[0]}_{num_frames}frames.json",
+    record_file=lambda split, num_frames, *_: f"scannet_det_{split.partition('_')[0]}_{num_frames}frames.json",
     check=check,
 )
 

@@ -144,7 +144,7 @@ DATASET = Dataset(
         Option("published_workers", 1, "reference mode: processes of the published generator, which decide its order"),
     ),
     record=record,
-    record_file=lambda split, num_frames: f"scanrefer_{split}_{num_frames}frames.json",
+    record_file=lambda split, num_frames, *_: f"scanrefer_{split}_{num_frames}frames.json",
     chooses_frames=True,
 )
 

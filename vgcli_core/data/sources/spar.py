@@ -269,7 +269,7 @@ DATASET = Dataset(
     },
     options=_OPTIONS,
     record=to_record,
-    record_file=lambda split, frames: "spar_234k.json",
+    record_file=lambda *_: "spar_234k.json",
     check=check,
     stage=stage,
 )

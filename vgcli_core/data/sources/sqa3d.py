@@ -188,7 +188,7 @@ DATASET = Dataset(
         ),
     ),
     record=record,
-    record_file=lambda split, num_frames: f"sqa3d_{split}_{num_frames}frame.json",
+    record_file=lambda split, num_frames, *_: f"sqa3d_{split}_{num_frames}frame.json",
     chooses_frames=True,
 )
 

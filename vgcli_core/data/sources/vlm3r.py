@@ -7,7 +7,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ NUM_FRAMES = 32
 
 _BAD_ROW = "entry is no question"
 _OTHER_SOURCE = "question of a data source that was not asked for"
+_NO_FRAMES = "question of a data source whose frames are not there"
+AUTO = "auto"
 _NAME = re.compile(r"[\w.-]*\w")  # of a scene: it becomes part of paths
 _TURNS = ("human", "gpt")
 
@@ -34,6 +36,7 @@ QUESTIONS = Need(
     ("vlm3r/vsibench_train/*.json", "vsibench_train/*.json", "VLM-3R-DATA/vsibench_train/*.json"),
     "the VLM-3R team",
     "https://huggingface.co/datasets/Journey9ni/VLM-3R-DATA",
+    "see the page; the terms of ScanNet, ScanNet++ and ARKitScenes hold for what is asked about",
 )
 
 # Where a scene's frames lie, below the raw folder.
@@ -46,27 +49,30 @@ SOURCES = tuple(_FRAMES)
 
 _FOLDERS = {
     "scannet": Need(
-        "ScanNet frames, extracted (<scene>/00000.jpg)",
-        ("scannet/posed_images",),
+        "ScanNet frames, extracted: vgllm prepare scannet takes them from recordings",
+        ("scannet/posed_images/*/*.jpg",),
         "the ScanNet team",
         "https://kaldir.vc.in.tum.de/scannet/",
         "the ScanNet Terms of Use, signed and sent to scannet@googlegroups.com",
         "1.2 TB of recordings",
+        any_of=True,
     ),
     "scannetpp": Need(
-        "ScanNet++ photographs, undistorted and resized (or leave them out: --set data_source=scannet,arkitscenes)",
-        ("scannetpp/data",),
+        "ScanNet++ photographs, undistorted and resized",
+        ("scannetpp/data/*/dslr/resized_undistorted_images/*.JPG",),
         "the ScanNet++ team",
         "https://kaldir.vc.in.tum.de/scannetpp/",
         "the ScanNet++ Terms of Use, by application",
+        any_of=True,
     ),
     "arkitscenes": Need(
-        "ARKitScenes frames of the 3D object detection part (or leave them out: --set data_source=scannet)",
-        ("arkitscenes/3dod/Training",),
+        "ARKitScenes frames of the 3D object detection part",
+        ("arkitscenes/3dod/Training/*/*_frames/lowres_wide/*.png",),
         "Apple",
         "https://github.com/apple/ARKitScenes",
         "the ARKitScenes licence, for research",
         "0.6 TB",
+        any_of=True,
     ),
 }
 
@@ -95,7 +101,10 @@ class _Scene:
 
 
 def needs(request: Request) -> list[Need]:
-    """Return the questions and the frames of each source that is asked for."""
+    """Return the questions and the frames of each source that is asked for; by default those of one source will do."""
+    if request.options["data_source"] == AUTO:
+        some = bool(_there(request))
+        return [QUESTIONS, *(replace(need, optional=some) for need in _FOLDERS.values())]
     return [QUESTIONS, *(_FOLDERS[source] for source in _wanted_sources(request) if source in _FOLDERS)]
 
 
@@ -103,6 +112,7 @@ def plan(request: Request) -> Plan:
     """Return one unit for each scene. In reference mode all random starts are drawn here, in order."""
     files = QUESTIONS.find(request.raw) or [QUESTIONS.require(request.raw)]
     sources = _wanted_sources(request)
+    absent = [source for source in SOURCES if source not in sources] if request.options["data_source"] == AUTO else []
     lost: Counter[str] = Counter()
     chosen: list[tuple[str, str, _Question]] = []
     counts: Counter[str] = Counter()
@@ -116,7 +126,7 @@ def plan(request: Request) -> Plan:
                 counts[f"{read[0]} questions"] += 1
                 chosen.append(read)
             else:
-                lost[_OTHER_SOURCE] += 1
+                lost[_NO_FRAMES if read[0] in absent else _OTHER_SOURCE] += 1
     scenes = set(request.wanted(list(dict.fromkeys(scene for _, scene, _ in chosen))))
     if request.mode == "reference":
         chosen = _with_published_starts(request, chosen)
@@ -129,7 +139,8 @@ def plan(request: Request) -> Plan:
         [Unit(key, "train", scene, len(scene.questions) * num_frames) for key, scene in units.items()],
         {"train": dict(lost)},
         {"train": {**counts, "questions": len(wanted), "scenes": len(units)}},
-        inputs=tuple(files),
+        (f"there are no frames of {' and '.join(absent)}: their questions are left out",) if absent else (),
+        tuple(files),
     )
 
 
@@ -164,10 +175,17 @@ def record(sample: Sample) -> Mapping[str, Any]:
 
 
 def check(request: Request) -> None:
-    """Refuse sources that nobody knows. In reference mode they select nothing, as published."""
+    """Refuse sources that are not known. In reference mode they select nothing, as published."""
     unknown = [source for source in _wanted_sources(request) if source not in SOURCES]
     if unknown and request.mode == "corrected":
         raise DataError(f"unknown data source {unknown[0]!r}", fix=f"known: {', '.join(SOURCES)}")
+
+
+def record_file(split: str, num_frames: int, count: int, request: Request) -> str:
+    """Return the name that the published generator gives a file: sources as they were asked for, frames, thousands."""
+    wish = str(request.options["data_source"])
+    sources = ",".join(_wanted_sources(request)) if wish == AUTO else wish
+    return f"vlm_3r_{sources}_{num_frames}f_{thousands(count)}.json"
 
 
 DATASET = Dataset(
@@ -179,22 +197,31 @@ DATASET = Dataset(
     plan=plan,
     build=build,
     num_frames=NUM_FRAMES,
-    options=(Option("data_source", ",".join(SOURCES), "sources of the questions, with commas between them"),),
+    options=(
+        Option(
+            "data_source",
+            AUTO,
+            f"sources of the questions, with commas between them, of {', '.join(SOURCES)}; auto takes those whose "
+            "frames are there",
+        ),
+    ),
     record=record,
-    record_file=lambda split, num_frames: f"vlm_3r_{num_frames}f.json",
+    record_file=record_file,
     chooses_frames=True,
     check=check,
 )
 
 
-def published_file(data_source: str, num_frames: int, count: int) -> str:
-    """Return the name that the published generator gives a file with `count` questions."""
-    return f"vlm_3r_{data_source}_{num_frames}f_{thousands(count)}.json"
+def _there(request: Request) -> list[str]:
+    """Return the sources whose frames are there."""
+    return [source for source, need in _FOLDERS.items() if need.find(request.raw)]
 
 
 def _wanted_sources(request: Request) -> list[str]:
     """Return the sources asked for. The published script splits at commas only, which makes its own default nothing."""
     text = str(request.options["data_source"])
+    if text == AUTO:
+        return _there(request)
     return text.split(",") if request.mode == "reference" else [one for one in re.split(r"[,+\s-]+", text) if one]
 
 

@@ -1,12 +1,15 @@
 """VLM-3R's questions with frames in the folders of three datasets."""
 
 import json
+import shutil
 
 import pytest
 
 from tests.unit.data.harness import collect, request_for
 from tests.unit.data.sources.hub import picture
+from vgcli_core.data.prepare import missing_needs, prepare
 from vgcli_core.data.sources.vlm3r import DATASET
+from vgcli_core.data.unit_work import Settings
 from vgcli_core.errors import DataError
 
 PLACES = {
@@ -57,6 +60,33 @@ def test_sources_can_be_named_with_any_sign_between_them(raw, wish):
     result = run(raw, options={"data_source": wish})
     assert {sample.scene for sample in result.samples} == {"scannet7", "arkitscenes7"}
     assert sum(result.work.drops.values()) == 1
+
+
+def test_sources_without_frames_are_left_out_counted_and_said_and_one_must_be_there(raw):
+    shutil.rmtree(raw / "scannetpp")
+    for path in (raw / "arkitscenes").rglob("*.png"):
+        path.unlink()  # folders alone are no frames
+    result = run(raw)
+    assert {sample.scene for sample in result.samples} == {"scannet7"} and len(result.samples) == 2
+    assert result.work.drops == {"question of a data source whose frames are not there": 2}
+    assert any("no frames of scannetpp and arkitscenes" in note for note in result.work.notes)
+    assert missing_needs(DATASET, request_for(DATASET, raw)) == []
+    named = request_for(DATASET, raw, options={"data_source": "scannet,arkitscenes"})
+    assert [need.what.split()[0] for need in missing_needs(DATASET, named)] == ["ARKitScenes"]
+    shutil.rmtree(raw / "scannet")
+    assert len(missing_needs(DATASET, request_for(DATASET, raw))) == 3
+
+
+def test_reference_mode_writes_the_file_under_its_published_name(raw, tmp_path):
+    for wish, name in (("scannet", "scannet"), ("auto", "scannet,scannetpp,arkitscenes")):
+        out = tmp_path / f"out {wish}"
+        request = request_for(DATASET, raw, options={"data_source": wish}, mode="reference", num_frames=8)
+        manifest = prepare(DATASET, request, Settings(out)).manifest
+        assert manifest["splits"]["train"]["published_layout"]["file"] == f"vlm_3r_{name}_8f_0k.json"
+        written = json.loads((out / f"vlm_3r_{name}_8f_0k.json").read_text(encoding="utf-8"))
+        assert len(written) == manifest["splits"]["train"]["samples"] > 0
+    count = DATASET.record_file("train", 32, 205_999, request_for(DATASET, raw, options={"data_source": "scannet"}))
+    assert count == "vlm_3r_scannet_32f_205k.json"
 
 
 def test_an_unknown_source_is_refused(raw):
