@@ -31,6 +31,8 @@ UNMATCHED = "no object of the scan overlaps the described box by half"
 UNSEEN = "described object is visible in no frame of the scan"
 NOT_IN_FRAMES = "described object is visible in none of the fixed frames"
 NO_AREA = "described object has no clear view in the chosen frames"
+NOT_SHOWN = "no choice of frames shows the described object and what it is compared with"
+SAME_FRAMES = "all choices of frames that show the described object are one"
 UNKNOWN = "targets whose visibility no file states"
 IN_VIEW = f"{UNKNOWN}, with their box in view of a chosen frame (occlusion ignored)"
 
@@ -57,6 +59,8 @@ class Described:
         kind: "unique" or "multiple", "" where that is not known.
         info: the owner's ids, kept in the sample.
         order: place among all descriptions of the split in the published file.
+        needs: sets of positions in `Scan.frames`; the frames of its samples must have one of each set. Where nothing is
+            needed, as published, training alone must show the object.
     """
 
     id: str
@@ -66,6 +70,7 @@ class Described:
     kind: str = ""
     info: dict[str, Any] = field(default_factory=dict)
     order: int = 0
+    needs: tuple[frozenset[int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ class GroundingRules:
         choice: see `base.FrameChoice`; fixed frames give one training sample, because two would be equal.
         seed: of all draws.
         cameras: samples carry the poses of their frames, not the intrinsics alone; evaluation needs them.
+        distinct: choices of frames for one description differ; published ones may be equal.
     """
 
     dataset: str
@@ -91,6 +97,7 @@ class GroundingRules:
     choice: FrameChoice = "cyclic"
     seed: int = 0
     cameras: bool = False
+    distinct: bool = False
 
 
 # Random starts for one choice of frames: description, number of the choice -> starts, as many as are asked for.
@@ -127,7 +134,7 @@ def ground_samples(
         if rules.training:
             yield from _training_samples(scan, one, match, rules=rules, report=report, starts=drawn)
         else:
-            yield _evaluation_sample(scan, one, match, rules=rules, report=report, starts=drawn)
+            yield from _evaluation_sample(scan, one, match, rules=rules, report=report, starts=drawn)
 
 
 def seeded_starts(scan: Scan, rules: GroundingRules) -> Starts:
@@ -154,7 +161,13 @@ def published_starts(scan: Scan, match: Match, rules: GroundingRules, generator:
     return [choose_frames(scan, seen, drawn, rules).starts for _ in range(TRAINING_DRAWS)]
 
 
-def choose_frames(scan: Scan, seen: frozenset[int], starts: Iterator[int], rules: GroundingRules) -> Chosen:
+def choose_frames(
+    scan: Scan,
+    seen: frozenset[int],
+    starts: Iterator[int],
+    rules: GroundingRules,
+    fits: Callable[[list[int]], bool] = lambda positions: True,
+) -> Chosen:
     """Choose frames, one of which shows the object if any frame does.
 
     Args:
@@ -163,14 +176,17 @@ def choose_frames(scan: Scan, seen: frozenset[int], starts: Iterator[int], rules
         starts: random starts.
         rules: in reference mode the last redraw is not looked at, as published, so that its frames may be given up
             although they show the object, and a frame may then appear twice.
+        fits: what else the frames are redrawn for. Where no draw fits, the last one is returned.
     """
     total, used = len(scan.frames), []
     for attempt in range(REDRAWS + 1):
         used.append(next(starts))
         positions = frame_choice.cyclic(total, rules.num_frames, used[-1])
         looked_at = attempt < REDRAWS or rules.mode == "corrected"
-        if looked_at and frame_choice.sees(positions, seen):
+        if looked_at and frame_choice.sees(positions, seen) and fits(positions):
             return Chosen(positions, used)
+    if rules.mode == "corrected" and frame_choice.sees(positions, seen):
+        return Chosen(positions, used)
     found = [*positions[:-1], *sorted(seen)[:1]]
     if rules.mode == "reference":
         return Chosen(sorted(found, key=lambda position: scan.frames[position].path), used)
@@ -198,12 +214,15 @@ def _training_samples(
         if not frame_choice.sees(positions, seen):
             report.drop(NOT_IN_FRAMES if seen else UNSEEN)
             return
+        if not _shows(positions, one.needs):
+            report.drop(NOT_SHOWN)
+            return
         choices = [Chosen(positions, [])]
     elif not seen and rules.mode == "corrected":
         report.drop(UNSEEN, TRAINING_DRAWS)
         return
     else:
-        choices = [choose_frames(scan, seen, starts(one, draw), rules) for draw in range(TRAINING_DRAWS)]
+        choices = _choices(scan, one, seen, rules=rules, report=report, starts=starts)
     for draw, chosen in enumerate(choices):
         candidates = [place for place, position in enumerate(chosen.positions) if position in seen]
         sizes = areas(
@@ -239,15 +258,47 @@ def _training_samples(
         )
 
 
+def _choices(
+    scan: Scan, one: Described, seen: frozenset[int], *, rules: GroundingRules, report: Report, starts: Starts
+) -> list[Chosen]:
+    """Return the choices of frames for one description; those that lack what it needs are dropped."""
+    choices: list[Chosen] = []
+    for draw in range(TRAINING_DRAWS):
+        taken = [chosen.positions for chosen in choices] if rules.distinct else []
+
+        def fits(positions: list[int], taken: Sequence[list[int]] = taken) -> bool:
+            return positions not in taken and _shows(positions, one.needs)
+
+        chosen = choose_frames(scan, seen, starts(one, draw), rules, fits)
+        if not _shows(chosen.positions, one.needs):
+            report.drop(NOT_SHOWN)
+        elif chosen.positions in taken:
+            report.drop(SAME_FRAMES)
+        else:
+            choices.append(chosen)
+    return choices
+
+
+def _shows(positions: Sequence[int], needs: Sequence[frozenset[int]]) -> bool:
+    return all(frame_choice.sees(positions, need) for need in needs)
+
+
 def _evaluation_sample(
     scan: Scan, one: Described, match: Match, *, rules: GroundingRules, report: Report, starts: Starts
-) -> Sample:
+) -> Iterator[Sample]:
     used: list[int] = []
     if rules.choice == "fixed":
         positions = frame_choice.fixed(len(scan.frames), rules.num_frames)
     else:
-        used = [next(starts(one, 0))]
-        positions = frame_choice.cyclic(len(scan.frames), rules.num_frames, used[0])
+        drawn = starts(one, 0)
+        for _ in range(REDRAWS + 1):
+            used.append(next(drawn))
+            positions = frame_choice.cyclic(len(scan.frames), rules.num_frames, used[-1])
+            if _shows(positions, one.needs):
+                break
+    if not _shows(positions, one.needs):
+        report.drop(NOT_SHOWN)
+        return
     truth: dict[str, Any] = {"bbox_3d": one.box.tolist(), "euler_convention": "ZXY", "scene": scan.scene}
     if one.kind:
         truth["kind"] = one.kind
@@ -258,7 +309,7 @@ def _evaluation_sample(
         seen = frames_showing(scan, match.instance)
         truth["visible_frames"] = [place for place, position in enumerate(positions) if position in seen]
         visible = bool(truth["visible_frames"])
-    return Sample(
+    yield Sample(
         id=f"{scan.scene}/{one.id}",
         dataset=rules.dataset,
         split=rules.split,

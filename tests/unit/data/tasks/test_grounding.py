@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from vgcli_core.data.scan import Instance
 from vgcli_core.data.tasks.grounding import (
     NO_AREA,
     NOT_IN_FRAMES,
+    NOT_SHOWN,
+    SAME_FRAMES,
     UNMATCHED,
     UNSEEN,
     Described,
@@ -184,3 +187,47 @@ def test_the_object_is_the_one_that_overlaps_the_description_most():
     boxes = np.array([instance.box for instance in scan.instances])
     expected = iou(TRUE[None], boxes)[0]
     assert samples(scan)[0].info["iou"] == pytest.approx(expected.max()) and expected.argmax() == 0
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_frames_are_redrawn_until_they_show_all_that_a_description_needs(training):
+    scan = make_scan(60, visible={0: range(60)})
+    needs = (frozenset({3, 4}), frozenset({18, 44}))  # of 6 of 60 frames, only starts 4 and 8 (mod 10) meet one each
+    starts = iter([8, 3, 14, 24, 3])
+    found = samples(
+        scan, one=replace(described(), needs=needs), starts=lambda one, draw: starts, training=training, num_frames=6
+    )
+    assert found[0].info["starts"] == [8, 3, 14]
+    for sample in found:
+        positions = {position_of(scan, path) for path in sample.frames}
+        assert all(positions & need for need in needs)
+
+
+@pytest.mark.parametrize(("training", "lost"), [(True, 2), (False, 1)])
+def test_descriptions_of_which_no_choice_of_frames_shows_enough_are_dropped_and_counted(training, lost):
+    scan = make_scan(60, visible={0: range(60)})
+    one = replace(described(), needs=(frozenset({3}), frozenset({14})))  # no start shows both of 3 and 14
+    report = Report()
+    assert samples(scan, one=one, report=report, training=training) == [] and report == {NOT_SHOWN: lost}
+    report = Report()
+    unseen = replace(described(), needs=(frozenset({13}),))  # fixed frames: 0, 11, 23, 35, 47, 59
+    assert samples(scan, one=unseen, report=report, training=training, choice="fixed") == []
+    assert report == {NOT_SHOWN: 1}
+    met = replace(described(), needs=(frozenset({23}),))
+    assert len(samples(scan, one=met, training=training, choice="fixed")) == 1
+
+
+def test_choices_that_must_differ_do_so_or_are_dropped():
+    scan = make_scan(60, visible={0: range(60)})
+    drawn = {0: [5], 1: [5, 5, 7]}
+
+    def starts(one, draw):
+        return iter(drawn[draw])
+
+    published = samples(scan, starts=starts)
+    assert published[0].frames == published[1].frames
+    distinct = samples(scan, starts=starts, distinct=True)
+    assert [one.info["starts"] for one in distinct] == [[5], [5, 5, 7]]
+    report = Report()
+    assert len(samples(make_scan(1, visible={0: [0]}), report=report, distinct=True)) == 1
+    assert report == {SAME_FRAMES: 1}
