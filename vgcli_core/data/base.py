@@ -79,7 +79,8 @@ class Need:
         size: roughly, in words.
         optional: the dataset can do without; `what` then says what for.
         any_of: places match thousands of files or millions, of which one tells that they are there: no more are looked
-            for. Such a place names files and not their folder, which says nothing when it is empty.
+            for. Such a place names files and not their folder, which says nothing when it is empty; "**" in it stands
+            for up to six folders.
     """
 
     what: str
@@ -132,6 +133,9 @@ class Need:
         return found[0]
 
 
+_DEEPEST = 6  # folders that "**" stands for
+
+
 def _is_pattern(text: str) -> bool:
     return any(sign in text for sign in "*?[")
 
@@ -141,6 +145,9 @@ def _first_match(folder: Path, parts: Sequence[str]) -> Path | None:
     if not parts:
         return folder if folder.exists() else None
     name, *rest = parts
+    if name == "**":
+        depths = (_first_match(folder, ["*"] * depth + rest) for depth in range(_DEEPEST + 1))
+        return next((found for found in depths if found), None)
     if not _is_pattern(name):
         return _first_match(folder / name, rest)
     try:

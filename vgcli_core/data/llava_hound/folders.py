@@ -63,6 +63,11 @@ def chunk_places() -> tuple[str, ...]:
     return tuple(f"{root}/{inner}chunk_*.tar*" for root in ROOTS for inner in ("train_300k/", ""))
 
 
+def folder_places() -> tuple[str, ...]:
+    """Return glob patterns of extracted frames."""
+    return (f"{ROOTS[0]}/frames/*/*.jp*g", *(f"{root}/**/*.jp*g" for root in ROOTS))
+
+
 def find_frames(video: str, levels: Sequence[Path], staged: Path | None, rule: Rule) -> Chosen | None:
     """Return the frames of a video from the first folder that there is, None where there is none.
 

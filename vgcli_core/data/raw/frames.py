@@ -22,6 +22,12 @@ from vgcli_core.errors import DataError
 POSED_IMAGES = "scannet/posed_images"
 _PLACES = ("", "scannet", "embodiedscan")  # folders below RAW that may hold `scannet/posed_images` or `posed_images`
 
+EXTRACTED = (
+    *(f"{POSED_IMAGES}/*/*.jpg", "posed_images/*/*.jpg"),
+    *("embodiedscan/scannet/posed_images/*/*.jpg", "embodiedscan/posed_images/*/*.jpg"),
+)
+"""Where `frame_source` finds extracted frames, as glob patterns below RAW."""
+
 
 def frame_source(raw: Path, path: str) -> FrameSource:
     """Return where to get a frame: its file, or a function that reads it from the recording when it is called.

@@ -18,6 +18,9 @@ from vgcli_core.geometry.boxes import Floats
 
 _PREPARED = ("scannet/pcd_with_object_aabbs", "pcd_with_object_aabbs")
 _SPLITS = ("train", "val", "test", ".")
+
+PREPARED = tuple(f"{folder}/{inner}" for folder in _PREPARED for inner in ("*/*.pth", "*.pth"))
+"""Where prepared files may be, as glob patterns below RAW."""
 _FIX = (
     "put the scene's files into scannet/scans/<scene>/ (mesh _vh_clean_2.ply, _vh_clean_2.0.010000.segs.json, "
     ".aggregation.json, .txt) or <scene>.pth into scannet/pcd_with_object_aabbs/<split>/"

@@ -29,6 +29,12 @@ _MASKS = ("scannet/mask", "mask", "scannet/masks", "leo/mask")
 _READY = "scannet_val_pred_box.json"
 _READY_PLACES = ("scannet", "scannet/metadata", "video3dllm", "")
 _LARGEST = 1 << 31  # bytes of the unpacked arrays
+
+PLACES = (
+    *(f"{folder}/*.mask.npz" for folder in _MASKS),
+    *(f"{folder}/{_READY}" if folder else _READY for folder in _READY_PLACES),
+)
+"""Where proposals may be, as glob patterns below RAW."""
 _FIX = "copy or download it again"
 
 

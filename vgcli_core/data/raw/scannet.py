@@ -22,6 +22,11 @@ from vgcli_core.geometry.boxes import Floats
 
 # Where folders of scenes may be, below RAW; the first is where a user is told to put them.
 SCENE_FOLDERS = ("scannet/scans", "scannet/scans_test", "scans", "scans_test", "scannet")
+RECORDINGS = tuple(f"{folder}/*/*.sens" for folder in SCENE_FOLDERS)
+"""Where recordings may be, as glob patterns below RAW."""
+MESHES = tuple(f"{folder}/*/*_vh_clean_2.ply" for folder in SCENE_FOLDERS)
+"""Where meshes may be; the other files of a scene stand beside its mesh."""
+
 _MESH, _SEGMENTS, _GROUPS = "_vh_clean_2.ply", "_vh_clean_2.0.010000.segs.json", ".aggregation.json"
 _FIX = "use the scene's files as ScanNet distributes them"
 NOT_ALIGNED = "the scene has no axisAlignment: it is taken as aligned"

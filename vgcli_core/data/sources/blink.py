@@ -69,7 +69,8 @@ def prompt(task: str, text: str) -> str:
 
 def _needs(request: Request) -> Sequence[Need]:
     found = places(FOLDERS, ("*/val-*.parquet", "val-*.parquet"))
-    return (Need("BLINK questions and pictures, validation", found, "the authors of BLINK", _URL, size="1 GB"),)
+    terms = "the Apache License 2.0; the pictures belong to the datasets that they come from: see the page"
+    return (Need("BLINK questions and pictures, validation", found, "the authors of BLINK", _URL, terms, "1 GB"),)
 
 
 def _plan(request: Request) -> Plan:
@@ -133,6 +134,7 @@ DATASET = Dataset(
     build=_build,
     published={"val": {"samples": 1901, **TASKS}},
     check=check_pictures,
+    whole="the pictures of 1,901 questions, one to four each, below 1 GB (estimate: as they are given)",
 )
 
 

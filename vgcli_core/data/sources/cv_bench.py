@@ -51,7 +51,8 @@ def prompt(question: Question) -> str:
 
 def _needs(request: Request) -> Sequence[Need]:
     owner = "the authors of Cambrian-1"
-    return (Need("CV-Bench questions and pictures", places(FOLDERS, _FILES), owner, _URL, size="0.4 GB"),)
+    terms = "the Apache License 2.0; the pictures are those of ADE20K, COCO and Omni3D, whose terms hold for them"
+    return (Need("CV-Bench questions and pictures", places(FOLDERS, _FILES), owner, _URL, terms, "0.4 GB"),)
 
 
 def _plan(request: Request) -> Plan:
@@ -102,6 +103,7 @@ DATASET = Dataset(
     # Counts of tasks add up to the published total, but were not re-read from the files.
     published={"test": {"samples": 2638, "Count": 788, "Relation": 650, "Depth": 600, "Distance": 600}},
     check=check_pictures,
+    whole="2,638 pictures, 0.4 GB (estimate: as they are given)",
 )
 
 

@@ -17,13 +17,13 @@ from typing import NamedTuple
 from vgcli_core.data.base import Dataset, Need, Option, Plan, Request, Unit, Work
 from vgcli_core.data.draws import generator
 from vgcli_core.data.llava_hound.folders import (
-    ROOTS,
     Chosen,
     Rule,
     chunk_places,
     find_chunks,
     find_frames,
     find_levels,
+    folder_places,
     stage_frames,
 )
 from vgcli_core.data.llava_hound.rows import BAD_FORM, Row, parse_row, to_record, to_sample, video_of
@@ -74,22 +74,25 @@ def needs(request: Request) -> list[Need]:
         _places(*_PUBLISHED),
         "the authors of VG-LLM",
         "https://github.com/LaVi-Lab/VG-LLM",
-        size="30 MB",
+        "see the page; for academic research, as the questions that it is a part of",
+        "30 MB",
     )
     questions = Need(
         "LLaVA-Hound: questions",
         _places(_QUESTIONS, *_PUBLISHED),
         "lmms-lab",
         "https://huggingface.co/datasets/lmms-lab/LLaVA-Video-178K",
-        "for academic research",
+        "for academic research and education; see the page",
         "108 MB",
     )
     frames = Need(
-        "LLaVA-Hound: folders of frames, or the archives chunk_0 to chunk_15",
-        (f"{ROOTS[0]}/frames", *chunk_places(), *(f"{root}/*/*" for root in ROOTS)),
+        "LLaVA-Hound: the archives chunk_0.tar.gz to chunk_15.tar.gz, or the folders of frames in them",
+        (*chunk_places(), *folder_places()),
         "ShareGPTVideo",
         "https://huggingface.co/datasets/ShareGPTVideo/train_video_and_instruction",
-        size="137 GB of archives, which need not be extracted",
+        "see the page; the videos belong to their makers",
+        "137 GB of archives, which need not be extracted",
+        any_of=True,
     )
     first = published if request.options["annotations"] == "published" else questions
     return [first, frames] if request.with_frames else [first]
@@ -256,4 +259,6 @@ DATASET = Dataset(
     record_file=lambda *_: "llava_hound_64k.json",
     check=check,
     stage=stage,
+    whole="63,750 questions about as many videos at most, up to 8 frames of each: up to 510,000 frames, 10 GB "
+    "(estimate: 20 kB each)",
 )

@@ -40,6 +40,8 @@ _SAY = "\nAnswer a question using a short phrase or sentence."
 _MAP = ("map_vid_vidorID.json", "MC/map_vid_vidorID.json", "OE/map_vid_vidorID.json")
 _URL = "https://huggingface.co/datasets/lmms-lab/NExTQA"
 _OWNER = "the authors of NExT-QA"
+_TERMS = "see the page"
+_VIDEO_TERMS = "see the page; the videos are those of VidOR and belong to their makers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,11 @@ def prompt(question: Question, *, instruction: bool) -> str:
 
 def _needs(request: Request) -> Sequence[Need]:
     tables = [
-        Need(f"NExT-QA questions, {split}", places(FOLDERS, TABLES[split]), _OWNER, _URL, size="10 MB")
+        Need(f"NExT-QA questions, {split}", places(FOLDERS, TABLES[split]), _OWNER, _URL, _TERMS, "10 MB")
         for split in request.splits
     ]
-    videos = places(FOLDERS, ("videos.zip", "NExTVideo", "videos"))
-    return (*tables, Need("NExT-QA videos", videos, _OWNER, _URL, size="6.5 GB"))
+    videos = places(FOLDERS, ("videos.zip", "NExTVideo/**/*.mp4", "videos/**/*.mp4"))
+    return (*tables, Need("NExT-QA videos", videos, _OWNER, _URL, _VIDEO_TERMS, "6.5 GB", any_of=True))
 
 
 def _plan(request: Request) -> Plan:
@@ -127,6 +129,7 @@ DATASET = Dataset(
         *OPTIONS,
         Option("instruction", "letter", "end multiple choice by asking for the letter, or not", ("letter", "none")),
     ),
+    whole="32,000 frames of 1,000 videos for test, 3.2 GB (estimate: 100 kB each)",
 )
 
 

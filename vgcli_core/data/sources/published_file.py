@@ -224,6 +224,8 @@ DATASET = Dataset(
     ),
     check=_check,
     conventions=_conventions,
+    whole="the frames that the file names: those of scanrefer_train_32frames.json are about 93,000 of 562 "
+    "scans, 9 GB (estimate: 100 kB each)",
 )
 
 

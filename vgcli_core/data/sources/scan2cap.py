@@ -169,6 +169,7 @@ DATASET = Dataset(
     record=record,
     record_file=lambda split, num_frames, *_: f"scan2cap_{split}_{num_frames}frames.json",
     chooses_frames=True,
+    whole="about 116,000 frames of 703 scans, 12 GB (estimate: every tenth frame, 100 kB each)",
 )
 
 

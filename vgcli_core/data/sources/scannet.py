@@ -25,6 +25,7 @@ from vgcli_core.data.base import Dataset, Need, Option, Plan, Request, Unit, Wor
 from vgcli_core.data.raw.frames import POSED_IMAGES, jpeg_of
 from vgcli_core.data.raw.scannet import (
     NOT_ALIGNED,
+    RECORDINGS,
     SCENE_FOLDERS,
     SceneObject,
     object_files,
@@ -51,12 +52,14 @@ NO_RECORDING = "scene of the split has no recording"
 
 _PARTS = ("train", "val", "test")
 _RECORDINGS = Need(
-    "ScanNet's recordings (<scene>/<scene>.sens); with mesh, segments, groups and <scene>.txt also boxes",
-    tuple(f"{folder}/*/*.sens" for folder in SCENE_FOLDERS),
+    "ScanNet's recordings (scannet/scans/<scene>/<scene>.sens); with mesh, segments, groups and <scene>.txt beside "
+    "them also boxes",
+    RECORDINGS,
     "the ScanNet team",
     "https://kaldir.vc.in.tum.de/scannet/",
     "the ScanNet Terms of Use, signed and sent to scannet@googlegroups.com",
     "1.2 TB for all 1,613 scenes",
+    any_of=True,
 )
 
 
@@ -126,6 +129,7 @@ DATASET = Dataset(
     ),
     frame_bytes=150_000,
     check=check,
+    whole="about 266,000 frames of 1,613 scans, 40 GB (estimate: every tenth frame, 150 kB each)",
 )
 
 
@@ -136,7 +140,8 @@ def _scene_list(split: str) -> Need:
         (f"scannet/{name}", f"scannet/metadata/{name}", name),
         "the ScanNet team",
         "https://github.com/ScanNet/ScanNet/tree/master/Tasks/Benchmark",
-        size="20 KB",
+        "nothing: it is in the public repository",
+        "20 KB",
     )
 
 

@@ -130,6 +130,7 @@ DATASET = Dataset(
     record=record,
     record_file=lambda split, num_frames, *_: f"scannet_det_{split.partition('_')[0]}_{num_frames}frames.json",
     check=check,
+    whole="about 198,000 frames of 1,201 scans, 20 GB (estimate: every tenth frame, 100 kB each)",
 )
 
 

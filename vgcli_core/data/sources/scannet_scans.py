@@ -11,9 +11,11 @@ import numpy as np
 from vgcli_core.data.base import Need, Request, Unit, Work
 from vgcli_core.data.raw.embodiedscan import SCANNET as PREFIX
 from vgcli_core.data.raw.embodiedscan import Findings, read_scans
-from vgcli_core.data.raw.frames import frame_size, frame_source
-from vgcli_core.data.raw.object_boxes import scene_objects
+from vgcli_core.data.raw.frames import EXTRACTED, frame_size, frame_source
+from vgcli_core.data.raw.object_boxes import PREPARED, scene_objects
+from vgcli_core.data.raw.proposals import PLACES as PROPOSAL_PLACES
 from vgcli_core.data.raw.proposals import scene_proposals
+from vgcli_core.data.raw.scannet import MESHES, RECORDINGS
 from vgcli_core.data.sample import Sample
 from vgcli_core.data.scan import Scan
 from vgcli_core.data.tasks import frame_choice
@@ -45,35 +47,35 @@ LABELS = Need(
     "0.1 MB",
 )
 FRAMES = Need(
-    "ScanNet frames: extracted (<scene>/00000.jpg) or the recordings (<scene>/<scene>.sens)",
-    ("scannet/posed_images", "scannet/scans"),
+    "ScanNet frames: the recordings (scannet/scans/<scene>/<scene>.sens), or pictures that were extracted from them "
+    "(scannet/posed_images/<scene>/00000.jpg, 00010.jpg, ...)",
+    (RECORDINGS[0], *EXTRACTED, *RECORDINGS[1:]),
     _SCANNET,
     _SCANNET_URL,
     _SCANNET_TERMS,
-    "1.2 TB of recordings",
+    "1.2 TB of recordings, or some tens of GB of extracted pictures",
+    any_of=True,
 )
 OBJECTS = Need(
-    "true boxes of ScanNet's objects: meshes with segments (<scene>/<scene>_vh_clean_2.ply, "
-    "<scene>_vh_clean_2.0.010000.segs.json, <scene>.aggregation.json, <scene>.txt) or prepared boxes "
-    "(pcd_with_object_aabbs/<split>/<scene>.pth)",
-    ("scannet/scans", "scannet/pcd_with_object_aabbs"),
+    "true boxes of ScanNet's objects: in scannet/scans/<scene>/ the mesh <scene>_vh_clean_2.ply with "
+    "<scene>_vh_clean_2.0.010000.segs.json, <scene>.aggregation.json and <scene>.txt; or prepared boxes "
+    "(scannet/pcd_with_object_aabbs/<split>/<scene>.pth)",
+    (MESHES[0], *PREPARED, *MESHES[1:]),
     _SCANNET,
     _SCANNET_URL,
     _SCANNET_TERMS,
     "about 10 GB of meshes and segments",
+    any_of=True,
 )
 
 PROPOSALS = Need(
-    "proposed boxes of ScanNet's val scenes: Mask3D's masks (mask/<scene>.mask.npz) or scannet_val_pred_box.json",
-    (
-        "scannet/mask",
-        "scannet/scannet_val_pred_box.json",
-        *("mask", "scannet/masks", "leo/mask", "scannet/metadata/scannet_val_pred_box.json"),
-        *("video3dllm/scannet_val_pred_box.json", "scannet_val_pred_box.json"),
-    ),
-    "the LEO team (mask.zip), or the Video-3D LLM team (boxes)",
+    "proposed boxes of ScanNet's val scenes: Mask3D's masks from LEO's mask.zip (scannet/mask/<scene>.mask.npz), or "
+    "Video-3D LLM's scannet_val_pred_box.json",
+    PROPOSAL_PLACES,
+    "the LEO team",
     "https://huggingface.co/datasets/huangjy-pku/LEO_data",
-    "the terms of ScanNet, which they are made from",
+    "see the page; the terms of ScanNet hold, from which they are made",
+    any_of=True,
 )
 
 

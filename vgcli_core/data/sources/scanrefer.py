@@ -146,6 +146,7 @@ DATASET = Dataset(
     record=record,
     record_file=lambda split, num_frames, *_: f"scanrefer_{split}_{num_frames}frames.json",
     chooses_frames=True,
+    whole="about 116,000 frames of 703 scans, 12 GB (estimate: every tenth frame, 100 kB each)",
 )
 
 

@@ -51,7 +51,7 @@ def ready_made() -> Need:
         (f"sqa3d/{_READY}", f"evaluation/sqa3d/{_READY}", f"data/evaluation/sqa3d/{_READY}", _READY),
         "the VG-LLM authors",
         "https://huggingface.co/datasets/zd11024/VG-LLM-Data",
-        "",
+        "see the page; CC BY 4.0 as the questions, and the terms of ScanNet",
         "9 MB",
     )
 
@@ -190,6 +190,8 @@ DATASET = Dataset(
     record=record,
     record_file=lambda split, num_frames, *_: f"sqa3d_{split}_{num_frames}frame.json",
     chooses_frames=True,
+    whole="about 107,000 frames of 650 scans for all splits, 11 GB, and a tenth of that for test (estimate: 100 "
+    "kB each)",
 )
 
 

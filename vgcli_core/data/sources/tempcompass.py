@@ -62,12 +62,14 @@ def _needs(request: Request) -> Sequence[Need]:
             places(FOLDERS, [f"{folder}/test-*.parquet" for folder in CONFIGS[split]]),
             _OWNER,
             _URL,
-            size="1 MB",
+            "see the page",
+            "1 MB",
         )
         for split in request.splits
     ]
-    videos = places(FOLDERS, ("tempcompass_videos.zip", "videos"))
-    return (*tables, Need("TempCompass videos", videos, _OWNER, _URL, size="0.4 GB"))
+    videos = places(FOLDERS, ("tempcompass_videos.zip", "videos/*.mp4"))
+    terms = "see the page; the videos belong to their makers"
+    return (*tables, Need("TempCompass videos", videos, _OWNER, _URL, terms, "0.4 GB", any_of=True))
 
 
 def _plan(request: Request) -> Plan:
@@ -125,6 +127,7 @@ DATASET = Dataset(
     num_frames=NUM_FRAMES,
     published={split: {"samples": count} for split, count in _COUNTS.items()},
     options=OPTIONS,
+    whole="13,120 frames of 410 videos, 1.3 GB (estimate: 100 kB each)",
 )
 
 

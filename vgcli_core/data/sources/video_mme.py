@@ -59,14 +59,14 @@ def prompt(question: Question, subtitles: str | None) -> str:
 
 def _needs(request: Request) -> Sequence[Need]:
     tables = places(FOLDERS, ("videomme/test-*.parquet", "test-*.parquet"))
-    videos = places(FOLDERS, ("videos_chunked_*.zip", "data", "videos"))
+    videos = places(FOLDERS, ("videos_chunked_*.zip", "data/*.mp4", "videos/*.mp4"))
     needs = [
         Need("Video-MME questions", tables, _OWNER, _URL, _TERMS, "1 MB"),
-        Need("Video-MME videos", videos, _OWNER, _URL, _TERMS, "101 GB"),
+        Need("Video-MME videos", videos, _OWNER, _URL, _TERMS, "101 GB", any_of=True),
     ]
     if WITH_SUBTITLES in request.splits:
-        files = places(FOLDERS, ("subtitle.zip", "subtitle"))
-        needs.append(Need("Video-MME subtitles", files, _OWNER, _URL, _TERMS, "15 MB"))
+        files = places(FOLDERS, ("subtitle.zip", "subtitle/*.srt"))
+        needs.append(Need("Video-MME subtitles", files, _OWNER, _URL, _TERMS, "15 MB", any_of=True))
     return needs
 
 
@@ -134,6 +134,7 @@ DATASET = Dataset(
             ("frames", "whole"),
         ),
     ),
+    whole="28,800 frames of 900 videos, 2.9 GB (estimate: 100 kB each)",
 )
 
 

@@ -35,6 +35,7 @@ PARTS = {"debiased": "test_debiased*.parquet", "pruned": "test_pruned*.parquet"}
 _COUNTS = (565, 834, 953, 288, 710, 217, 378, 373, 194, 618)
 _OWNER = "the authors of VSI-Bench"
 _URL = "https://huggingface.co/datasets/nyu-visionx/VSI-Bench"
+_LICENCE = "the Apache License 2.0"
 _TERMS = "the licences of ScanNet, ScanNet++ and ARKitScenes hold for the videos"
 
 
@@ -58,14 +59,22 @@ def prompt(question: Question) -> str:
 
 def _needs(request: Request) -> Sequence[Need]:
     files = ("test.jsonl", "test-*.parquet", "test_debiased*.parquet", "test_pruned*.parquet")
-    return (Need("VSI-Bench questions", places(FOLDERS, files), _OWNER, _URL, size="1 MB"), *_videos(request))
+    return (Need("VSI-Bench questions", places(FOLDERS, files), _OWNER, _URL, _LICENCE, "1 MB"), *_videos(request))
 
 
 def _videos(request: Request) -> list[Need]:
     """Return the videos of each source; who has those of one may leave out the others."""
     sizes = zip(SOURCES, ("1.8 GB", "2.9 GB", "1.0 GB"), strict=True)
     needs = [
-        Need(f"VSI-Bench videos, {source}", places(FOLDERS, (f"{source}.zip", source)), _OWNER, _URL, _TERMS, size)
+        Need(
+            f"VSI-Bench videos, {source}",
+            places(FOLDERS, (f"{source}.zip", f"{source}/*.mp4", f"videos/{source}/*.mp4")),
+            _OWNER,
+            _URL,
+            _TERMS,
+            size,
+            any_of=True,
+        )
         for source, size in sizes
     ]
     some = any(need.find(request.raw) for need in needs)
@@ -124,6 +133,7 @@ DATASET = Dataset(
         "pruned": {"samples": 2768},
     },
     options=OPTIONS,
+    whole="9,216 frames of 288 videos, 0.9 GB (estimate: 100 kB each)",
 )
 
 

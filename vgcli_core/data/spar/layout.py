@@ -85,17 +85,23 @@ def path_in_set(member: str) -> str:
 
 def question_places() -> tuple[str, ...]:
     """Return glob patterns of everything that holds questions, extracted folders first."""
-    return (*(f"{_prefix(folder)}*/qa_jsonl" for folder in FOLDERS), *_archive_places(), *published_places())
+    inside = "qa_jsonl/train/*/*/*.jsonl"
+    return (*_tree_places(inside), *_archive_places(), *published_places())
 
 
 def picture_places() -> tuple[str, ...]:
     """Return glob patterns of everything that holds pictures, extracted folders first."""
-    return (*(f"{_prefix(folder)}*/images" for folder in FOLDERS), *_archive_places())
+    return (*_tree_places("images/*/*_color/*.jpg"), *_archive_places())
 
 
 def published_places() -> tuple[str, ...]:
     """Return glob patterns of the authors' own file."""
     return tuple(f"{_prefix(folder)}{name}" for folder in _PUBLISHED_FOLDERS for name in ("spar_234k.*", "spar_7m.*"))
+
+
+def _tree_places(inside: str) -> list[str]:
+    # Below the raw folder itself, "scannet" may be ScanNet's own folder, which holds nothing of this form.
+    return [f"{_prefix(folder)}*/{inside}" for folder in FOLDERS]
 
 
 def _archive_places() -> list[str]:
