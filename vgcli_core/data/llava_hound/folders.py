@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from vgcli_core.atomic import atomic_folder, write_text
 from vgcli_core.data.raw.hub_media import is_plain
+from vgcli_core.data.raw.reading import reading
 from vgcli_core.data.raw.tar_stream import Member, read_members
 from vgcli_core.errors import DataError
 from vgcli_core.media.images import PICTURES
@@ -160,7 +161,7 @@ def _write(folder: Path, frames: dict[str, bytes], rule: Rule) -> None:
 
 
 def _levels(folder: Path, depth: int) -> Iterator[Path]:
-    with os.scandir(folder) as entries:
+    with reading(folder, "folder of frames"), os.scandir(folder) as entries:
         inner = sorted(entry.name for entry in entries if entry.is_dir())
     if not inner:
         return
@@ -173,7 +174,8 @@ def _levels(folder: Path, depth: int) -> Iterator[Path]:
 
 def _pictures(folder: Path) -> list[Path]:
     """Return the pictures of a video's folder in temporal order, also where they lie one folder deeper."""
-    entries = sorted(folder.iterdir())
+    with reading(folder, "frames of a video"):
+        entries = sorted(folder.iterdir())
     pictures = [path for path in entries if path.suffix.lower() in PICTURES and not path.name.startswith(".")]
     inner = [path for path in entries if path.is_dir()]
     return pictures or (_pictures(inner[0]) if len(inner) == 1 and not inner[0].is_symlink() else [])

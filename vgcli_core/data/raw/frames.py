@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from vgcli_core.data.base import FrameSource
+from vgcli_core.data.raw.reading import reading, unreadable
 from vgcli_core.data.raw.scannet import scene_file
 from vgcli_core.data.raw.sens import COLOR_JPEG, SensFile
 from vgcli_core.errors import DataError
@@ -76,6 +77,8 @@ def picture_size(file: Path) -> tuple[int, int]:
     try:
         with Image.open(file, formats=("JPEG", "PNG")) as image:
             return image.size
+    except PermissionError as error:
+        raise unreadable(file, error) from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{file.name} is no picture that can be read", where=str(file), fix="copy it again") from error
 
@@ -104,7 +107,8 @@ class _Latest:
         self._sens: SensFile | None = None
 
     def get(self, path: Path) -> SensFile:
-        state = path.stat()
+        with reading(path):
+            state = path.stat()
         # A process made by forking shares its parent's place in the file: it opens its own.
         key = (path, state.st_mtime_ns, state.st_size, os.getpid())
         if self._sens is None or key != self._key:

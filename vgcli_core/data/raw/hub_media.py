@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from vgcli_core.data.raw.reading import reading, unreadable
 from vgcli_core.errors import DataError, OutputError
 
 VIDEO_SUFFIXES = (".mp4", ".MP4", ".mkv", ".webm", ".avi", ".mov", ".MKV", ".MOV")
@@ -147,10 +148,11 @@ def read_bytes(place: Place) -> bytes:
     """Return a small file or member, such as subtitles. Raises DataError as `opened`, or when it is not small."""
     if place.member:
         return b"".join(_blocks(place, _LARGEST_TEXT))
-    size = place.path.stat().st_size
-    if size > _LARGEST_TEXT:
-        raise DataError(f"{place.path.name} has {size:,} bytes", where=str(place.path), fix="check what file it is")
-    return place.path.read_bytes()
+    with reading(place.path):
+        size = place.path.stat().st_size
+        if size > _LARGEST_TEXT:
+            raise DataError(f"{place.path.name} has {size:,} bytes", where=str(place.path), fix="check what file it is")
+        return place.path.read_bytes()
 
 
 def _blocks(place: Place, largest: int) -> Iterator[bytes]:
@@ -177,6 +179,8 @@ def _blocks(place: Place, largest: int) -> Iterator[bytes]:
 def _opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
+    except PermissionError as error:
+        raise unreadable(path, error) from error
     except (*_BROKEN_ZIP, OSError, ValueError) as error:
         raise DataError(
             f"{path.name} is no zip, or cut off: {error}", where=str(path), fix="download the file again"

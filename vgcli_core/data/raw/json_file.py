@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vgcli_core.data.raw.reading import reading
 from vgcli_core.errors import DataError
 
 
@@ -14,9 +15,8 @@ def read_json_object(path: Path, what: str) -> dict[str, Any]:
         DataError: missing, no JSON, or something else than an object.
     """
     try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"cannot read {path.name}: {error.strerror or error}", where=str(path)) from error
+        with reading(path, what):
+            content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise DataError(
             f"{path.name} is no JSON, or is cut off: {error}", where=str(path), fix="copy or download it again"

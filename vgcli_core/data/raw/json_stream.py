@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from vgcli_core.data.raw.reading import reading
 from vgcli_core.errors import DataError
 
 _BLOCK = 1 << 20  # bytes read at once
@@ -36,22 +37,17 @@ def read_records(path: Path) -> Iterator[Record]:
     Raises:
         DataError: the file is missing, no UTF-8, no JSON, cut off, or a record has more than 64 million characters.
     """
-    try:
-        with path.open("rb") as file:
-            yield from _records(_Window(file, path))
-    except OSError as error:
-        raise DataError(
-            f"cannot read {path.name}: {error.strerror or error}", where=str(path), fix="check the raw folder"
-        ) from error
+    with reading(path), path.open("rb") as file:
+        yield from _records(_Window(file, path))
 
 
 def read_range(path: Path, start: int, stop: int) -> list[Any]:
     """Return the values of the records whose bytes lie in [start, stop), as `read_records` gave them.
 
     Raises:
-        DataError: the file has changed since.
+        DataError: the file has changed since, or cannot be read.
     """
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         file.seek(start)
         data = file.read(stop - start)
     decoder = json.JSONDecoder()

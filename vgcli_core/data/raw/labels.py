@@ -5,6 +5,7 @@ Source: formats of ScanNet, section 5.
 
 from pathlib import Path
 
+from vgcli_core.data.raw.reading import reading
 from vgcli_core.errors import DataError
 
 OTHER = 39  # the class of names that are not in the table
@@ -18,10 +19,8 @@ def read_nyu40(path: Path) -> dict[str, int]:
     Raises:
         DataError: missing, without the two columns, or an id that is no number.
     """
-    try:
+    with reading(path):
         lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    except OSError as error:
-        raise DataError(f"cannot read {path.name}: {error.strerror or error}", where=str(path)) from error
     columns = [cell.strip() for cell in lines[0].split("\t")] if lines else []
     if "raw_category" not in columns or "nyu40id" not in columns:
         raise DataError(

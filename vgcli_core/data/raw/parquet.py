@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from vgcli_core.data.raw.reading import unreadable
 from vgcli_core.errors import DataError, VgllmError
 
 _BATCH = 16  # rows; a row of a picture benchmark holds up to four pictures
@@ -78,6 +79,8 @@ def _opened(path: Path) -> Any:
         return parquet.ParquetFile(str(path), buffer_size=_BUFFER, pre_buffer=False)
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path.name}", where=str(path), fix="check the raw folder") from error
+    except PermissionError as error:
+        raise unreadable(path, error) from error
     except (OSError, ValueError) as error:
         raise _damaged(path, error) from error
 

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from vgcli_core.data.raw.reading import reading
 from vgcli_core.errors import DataError
 from vgcli_core.geometry.boxes import Floats
 
@@ -38,12 +39,9 @@ def read_vertices(path: Path) -> Floats:
     Raises:
         DataError: missing, no PLY file, cut off, without x, y and z, or with vertices that are not finite.
     """
-    try:
-        with path.open("rb") as file:
-            order, elements = _header(file, path)
-            points = _text_points(file, elements, path) if order == "" else _points(file, order, elements, path)
-    except OSError as error:
-        raise DataError(f"cannot read {path.name}: {error.strerror or error}", where=str(path)) from error
+    with reading(path), path.open("rb") as file:
+        order, elements = _header(file, path)
+        points = _text_points(file, elements, path) if order == "" else _points(file, order, elements, path)
     if not np.isfinite(points).all():
         raise _wrong(f"{path.name} has vertices that are not finite", path)
     return points

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from vgcli_core.data.raw.json_file import read_json_object
 from vgcli_core.data.raw.object_boxes import scan_vertices
+from vgcli_core.data.raw.reading import reading, unreadable
 from vgcli_core.errors import DataError
 from vgcli_core.geometry.boxes import Floats
 
@@ -68,7 +69,9 @@ def scene_proposals(raw: Path, scene: str, first: int = FIRST) -> Proposals:
         return Proposals(boxes, empty, (mask, *files), notes)
     ready = ready_file(raw)
     if ready is not None:
-        boxes = _ready_boxes(ready, ready.stat().st_mtime_ns).get(scene, np.empty((0, 6)))
+        with reading(ready):
+            changed = ready.stat().st_mtime_ns
+        boxes = _ready_boxes(ready, changed).get(scene, np.empty((0, 6)))
         return Proposals(boxes[:first], files=(ready,), notes=() if len(boxes) else (f"no proposals for {scene}",))
     raise DataError(
         f"no proposals for {scene}",
@@ -170,6 +173,8 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
                 raise DataError(f"{path.name} unpacks to more than {_LARGEST:,} bytes", where=str(path), fix=_FIX)
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
+    except PermissionError as error:
+        raise unreadable(path, error) from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError, NotImplementedError) as error:
         raise DataError(f"cannot read {path.name}: {error}", where=str(path), fix=_FIX) from error
 

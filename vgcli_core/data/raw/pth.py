@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from vgcli_core.data.raw.pickled_numpy import CONSTRUCTORS, Name, Refused, described
+from vgcli_core.data.raw.reading import unreadable
 from vgcli_core.data.raw.unpickle import unpickle
 from vgcli_core.errors import DataError
 
@@ -43,6 +44,8 @@ def load_pth(path: Path) -> Any:
     try:
         with zipfile.ZipFile(path) as archive:
             return _load(archive, path)
+    except PermissionError as error:
+        raise unreadable(path, error) from error
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         what = f"cannot read {path.name}: {error}"
         if isinstance(error, zipfile.BadZipFile) and path.is_file():

@@ -7,6 +7,7 @@ from typing import Any
 
 from vgcli_core.data.raw.json_stream import read_records
 from vgcli_core.data.raw.parquet import read_rows
+from vgcli_core.data.raw.reading import unreadable
 from vgcli_core.errors import DataError
 
 Row = Mapping[str, Any]
@@ -92,7 +93,9 @@ def _csv_rows(path: Path) -> Iterator[Row]:
             if not reader.fieldnames:
                 raise DataError(f"{path.name} is empty", where=str(path), fix="download the file again")
             yield from ({key: value for key, value in row.items() if key is not None} for row in reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(
             f"{path.name} cannot be read: {error}", where=str(path), fix="download the file again"
         ) from error

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from vgcli_core.data.raw.json_file import read_json_object
 from vgcli_core.data.raw.ply import read_vertices
+from vgcli_core.data.raw.reading import reading
 from vgcli_core.errors import DataError
 from vgcli_core.geometry.boxes import Floats
 
@@ -80,10 +81,8 @@ def read_info(path: Path) -> SceneInfo:
     Raises:
         DataError: missing, or an alignment that is not 16 finite numbers with an invertible rotation.
     """
-    try:
+    with reading(path, "metadata of the scene"):
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise DataError(f"cannot read {path.name}: {error.strerror or error}", where=str(path)) from error
     values = {key.strip(): value.strip() for key, sign, value in (line.partition("=") for line in lines) if sign}
     if "axisAlignment" not in values:
         return SceneInfo(np.eye(4), False, values)

@@ -18,6 +18,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from vgcli_core.data.raw.reading import reading
 from vgcli_core.errors import DataError
 from vgcli_core.geometry.boxes import Floats
 
@@ -96,12 +97,10 @@ class SensFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
+        with reading(path):
             # Unbuffered: a buffer would read a block around each of the small headers that it seeks to.
             self._file: BinaryIO = path.open("rb", buffering=0)
             self._size = os.fstat(self._file.fileno()).st_size
-        except OSError as error:
-            raise DataError(f"cannot read {path.name}: {error.strerror or error}", where=str(path)) from error
         try:
             self.header = read_header(self._file, self._size, path)
         except BaseException:
@@ -243,10 +242,8 @@ def read_exactly(file: BinaryIO, count: int, path: Path) -> bytes:
     parts = []
     left = count
     while left:
-        try:
+        with reading(path):
             part = file.read(left)
-        except OSError as error:
-            raise DataError(f"cannot read {path.name}: {error.strerror or error}", where=str(path)) from error
         if not part:
             raise DataError(f"{path.name} ends before its time", where=str(path), fix=_FIX)
         parts.append(part)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from vgcli_core.data.raw.hub_media import is_plain
+from vgcli_core.data.raw.reading import reading
 from vgcli_core.errors import DataError
 
 _GZIP = b"\x1f\x8b"
@@ -146,7 +147,8 @@ class _Pieces(io.RawIOBase):
         view, filled = memoryview(cast(bytearray, buffer)), 0
         while filled < len(view) and self._number < len(self._paths):
             if self._file is None:
-                self._file = self.current.open("rb")
+                with reading(self.current):
+                    self._file = self.current.open("rb")
             count = self._file.readinto(view[filled:])  # type: ignore[attr-defined]
             filled += count
             if not count:

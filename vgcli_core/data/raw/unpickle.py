@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from vgcli_core.data.raw.pickled_numpy import CONSTRUCTORS, Builds, Name, Refused
+from vgcli_core.data.raw.reading import reading
 from vgcli_core.errors import DataError
 
 Constructors = Mapping[tuple[str, str], Callable[..., Any]]
@@ -42,12 +43,10 @@ def load_pickle(path: Path) -> Any:
     Raises:
         DataError: missing, cut off, another protocol, or anything else inside; the message names what was found.
     """
-    try:
+    with reading(path):
         if path.stat().st_size > _LARGEST_FILE:
             raise DataError(f"{path.name} has more than {_LARGEST_FILE:,} bytes", where=str(path), fix=_FIX)
         data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path.name}: {error.strerror or error}", where=str(path)) from error
     return unpickle(data, where=str(path))
 
 

@@ -28,6 +28,7 @@ from vgcli_core.data.llava_hound.folders import (
 )
 from vgcli_core.data.llava_hound.rows import BAD_FORM, Row, parse_row, to_record, to_sample, video_of
 from vgcli_core.data.raw.json_stream import read_records
+from vgcli_core.data.raw.reading import reading
 from vgcli_core.data.sample import Sample
 from vgcli_core.errors import DataError
 from vgcli_core.media.sampling import training_rule
@@ -188,14 +189,14 @@ def _rows(payload: Payload) -> Iterator[tuple[str, Row | None]]:
     numbers.frombytes(payload.numbers)
     path = Path(payload.path)
     try:
-        with path.open("rb") as file:
+        with reading(path), path.open("rb") as file:
             for place in range(0, len(numbers), 4):
                 repeated, number, start, stop = numbers[place : place + 4]
                 file.seek(start)
                 row = parse_row(json.loads(file.read(stop - start)))
                 name = "" if row is None else row.id
                 yield (f"{name}:{number}" if repeated else name), row
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         what = f"the questions changed while they were read: {error}"
         raise DataError(what, where=payload.path, fix="run again") from error
 

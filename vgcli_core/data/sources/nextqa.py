@@ -16,6 +16,7 @@ from typing import Any
 
 from vgcli_core.data.base import Dataset, Need, Option, Plan, Request, Unit, Work
 from vgcli_core.data.raw.hub_media import Library, hub_folder, is_plain, open_library, places
+from vgcli_core.data.raw.reading import reading
 from vgcli_core.data.raw.rows import BadRow, Row, one_of, optional_text, read_table, text, whole
 from vgcli_core.data.sample import Sample, Turn, human_turn
 from vgcli_core.data.videos import NUM_FRAMES, OPTIONS, VideoJob, plan_videos, store_frames
@@ -170,8 +171,9 @@ def _vidor_paths(folder: Path) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        paths = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        with reading(path):
+            paths = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path.name} is no JSON", where=str(path), fix="download it again") from error
     if not isinstance(paths, dict) or not all(isinstance(value, str) and is_plain(value) for value in paths.values()):
         raise DataError(f"{path.name} is no mapping of videos to paths", where=str(path), fix="download it again")

@@ -30,6 +30,7 @@ from vgcli_core.data.raw.published import (
     published_sample,
     scene_of,
 )
+from vgcli_core.data.raw.reading import reading
 from vgcli_core.data.raw.rows import BadRow, text
 from vgcli_core.data.sample import Sample
 from vgcli_core.data.spar.rows import BAD_MARKERS, is_drawable
@@ -268,7 +269,8 @@ def _video_frames(record: Mapping[str, Any], request: Request) -> list[str]:
     folder = request.raw / video
     if not is_plain(video) or not folder.is_dir():
         raise BadRow("the folder of a video is missing")
-    names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    with reading(folder, "frames of a video"):
+        names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in PICTURES)
     if not names:
         raise BadRow("the folder of a video holds no picture")
     chosen = training_rule(len(names), 1.0, interval=_INTERVAL, minimum=_LEAST, maximum=_MOST)

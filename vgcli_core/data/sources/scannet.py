@@ -23,6 +23,7 @@ from PIL import Image
 
 from vgcli_core.data.base import Dataset, Need, Option, Plan, Request, Unit, Work
 from vgcli_core.data.raw.frames import POSED_IMAGES, jpeg_of
+from vgcli_core.data.raw.reading import reading
 from vgcli_core.data.raw.scannet import (
     NOT_ALIGNED,
     RECORDINGS,
@@ -79,7 +80,8 @@ def plan(request: Request) -> Plan:
         if split != ALL:
             path = _scene_list(split).require(request.raw)
             inputs.append(path)
-            names = path.read_text(encoding="utf-8").split()
+            with reading(path, "names of scenes"):
+                names = path.read_text(encoding="utf-8", errors="replace").split()
         wanted = request.wanted(names)[: request.limit]
         missing = sum(scene not in found for scene in wanted)
         drops[split] = {NO_RECORDING: missing} if missing else {}

@@ -17,6 +17,7 @@ from typing import Any
 
 from vgcli_core.data.base import Dataset, Need, Plan, Request, Unit, Work
 from vgcli_core.data.raw.hub_media import hub_folder, open_library, places
+from vgcli_core.data.raw.reading import unreadable
 from vgcli_core.data.raw.rows import BadRow, Row, one_of, read_table, text, texts
 from vgcli_core.data.sample import Sample, Turn, human_turn
 from vgcli_core.data.videos import NUM_FRAMES, OPTIONS, VideoJob, plan_videos, store_frames
@@ -219,6 +220,8 @@ def _is_pruned(row: Row, ids: frozenset[str]) -> bool:
 def _pruned_ids(path: Path) -> frozenset[str]:
     try:
         return frozenset(path.read_text(encoding="utf-8").split())
+    except PermissionError as error:
+        raise unreadable(path, error) from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             "nothing says which questions the debiased part leaves out",

@@ -3,6 +3,8 @@
 from collections.abc import Set
 from pathlib import Path
 
+from vgcli_core.data.raw.reading import reading
+
 _LISTS = ("scannetv2_val.txt", "nvs_sem_val.txt")  # of ScanNet and ScanNet++, as their owners distribute them
 _FOLDERS = (".", "scannet", "scannet/metadata", "scannet/meta_data", "scannetpp", "scannetpp/splits", "vsi_bench")
 _SHOWN = 5
@@ -15,7 +17,8 @@ def benchmark_overlap(raw: Path, scenes: Set[str]) -> list[str]:
         path = next((raw / folder / name for folder in _FOLDERS if (raw / folder / name).is_file()), None)
         if path is None:
             continue
-        listed = set(path.read_text(encoding="utf-8", errors="replace").split())
+        with reading(path, "validation scenes"):
+            listed = set(path.read_text(encoding="utf-8", errors="replace").split())
         shared = sorted(listed & scenes)
         named = f": {', '.join(shared[:_SHOWN])}{', ...' if len(shared) > _SHOWN else ''}" if shared else ""
         remarks.append(f"{len(shared)} of {len(scenes)} scenes are validation scenes of {name}{named}")

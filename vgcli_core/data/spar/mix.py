@@ -17,6 +17,7 @@ from typing import Any
 
 from vgcli_core.data.draws import generator
 from vgcli_core.data.raw.json_stream import read_records
+from vgcli_core.data.raw.reading import reading
 
 _SPLIT = "qa_jsonl/train/"
 _NUMBER = re.compile(r"_([0-9]+)\Z")
@@ -131,7 +132,8 @@ def _rows(file: QuestionFile) -> Iterator[tuple[int, int, Any]]:
 
 
 def _opened(path: Path) -> Any:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+    with reading(path, "questions of SPAR"):
+        return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
 
 
 def _parsed(value: Any) -> Any:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vgcli_core.data.base import Unit
+from vgcli_core.data.raw.reading import reading
 from vgcli_core.data.spar.mix import Chosen
 from vgcli_core.errors import DataError
 
@@ -106,12 +107,12 @@ def rows_of(payload: Payload) -> Iterator[PlacedRow]:
         wanted = array("Q")
         wanted.frombytes(numbers)
         try:
-            with Path(path).open("rb") as file:
+            with reading(Path(path)), Path(path).open("rb") as file:
                 for place in range(0, len(wanted), 3):
                     number, start, stop = wanted[place : place + 3]
                     file.seek(start)
                     yield PlacedRow(f"{label}:{number}", source, json.loads(file.read(stop - start)))
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             raise DataError(
                 f"the questions changed while they were read: {error}", where=path, fix="run again"
             ) from error
