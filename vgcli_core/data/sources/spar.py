@@ -60,12 +60,12 @@ _OPTIONS = (
 def needs(request: Request) -> list[Need]:
     """Return questions and pictures, in any of their layouts."""
     questions = Need(
-        "SPAR-7M: questions",
+        "SPAR-7M: questions, inside the archives as they are (spar-00.tar.gz, ... or scannet.tar.gz, ...) or extracted",
         question_places(),
         "the authors of SPAR-7M",
         _URL,
         "see the page",
-        "10 GB extracted, or inside the archives with the pictures",
+        "10 GB extracted",
         any_of=True,
     )
     published = Need(
@@ -78,7 +78,7 @@ def needs(request: Request) -> list[Need]:
         any_of=True,
     )
     pictures = Need(
-        "SPAR-7M: pictures",
+        "SPAR-7M: pictures, inside the same archives or extracted",
         picture_places(),
         "the authors of SPAR-7M",
         _URL,

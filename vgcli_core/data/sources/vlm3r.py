@@ -104,7 +104,8 @@ def needs(request: Request) -> list[Need]:
     """Return the questions and the frames of each source that is asked for; by default those of one source will do."""
     if request.options["data_source"] == AUTO:
         some = bool(_there(request))
-        return [QUESTIONS, *(replace(need, optional=some) for need in _FOLDERS.values())]
+        told = " (those of one source will do)"
+        return [QUESTIONS, *(replace(need, what=need.what + told, optional=some) for need in _FOLDERS.values())]
     return [QUESTIONS, *(_FOLDERS[source] for source in _wanted_sources(request) if source in _FOLDERS)]
 
 

@@ -84,14 +84,13 @@ def path_in_set(member: str) -> str:
 
 
 def question_places() -> tuple[str, ...]:
-    """Return glob patterns of everything that holds questions, extracted folders first."""
-    inside = "qa_jsonl/train/*/*/*.jsonl"
-    return (*_tree_places(inside), *_archive_places(), *published_places())
+    """Return glob patterns of everything that holds questions."""
+    return (*_set_places("qa_jsonl/train/*/*/*.jsonl"), *published_places())
 
 
 def picture_places() -> tuple[str, ...]:
-    """Return glob patterns of everything that holds pictures, extracted folders first."""
-    return (*_tree_places("images/*/*_color/*.jpg"), *_archive_places())
+    """Return glob patterns of everything that holds pictures."""
+    return _set_places("images/*/*_color/*.jpg")
 
 
 def published_places() -> tuple[str, ...]:
@@ -99,13 +98,12 @@ def published_places() -> tuple[str, ...]:
     return tuple(f"{_prefix(folder)}{name}" for folder in _PUBLISHED_FOLDERS for name in ("spar_234k.*", "spar_7m.*"))
 
 
-def _tree_places(inside: str) -> list[str]:
+def _set_places(inside: str) -> tuple[str, ...]:
+    """Return places of archives, as the owner gives them, and of extracted files, folder by folder."""
     # Below the raw folder itself, "scannet" may be ScanNet's own folder, which holds nothing of this form.
-    return [f"{_prefix(folder)}*/{inside}" for folder in FOLDERS]
-
-
-def _archive_places() -> list[str]:
-    return [f"{folder}/*.tar.gz" for folder in FOLDERS if folder != "."] + ["spar-[0-9]*.tar.gz"]
+    archives = [f"{folder}/*.tar.gz" if folder != "." else "spar-[0-9]*.tar.gz" for folder in FOLDERS]
+    trees = [f"{_prefix(folder)}*/{inside}" for folder in FOLDERS]
+    return tuple(place for both in zip(archives, trees, strict=True) for place in both)
 
 
 def _prefix(folder: str) -> str:
