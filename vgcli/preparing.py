@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vgcli_core.data.workplace import Quarantined
 
 _MOST_LINES = 12
+_MOST_PLACES = 3  # of a file that is missing
 _MOST_QUARANTINED = 20
 
 
@@ -57,8 +58,11 @@ def needs(dataset: "Dataset", request: "Request", found: Sequence["Status"]) -> 
             grid.add_row("", Text(f"{status.files[0]}{more}"))
         else:
             grid.add_row("", Text(f"put it at  {request.raw / need.places[0]}"))
-            for place in need.places[1:]:
+            for place in need.places[1:_MOST_PLACES]:
                 grid.add_row("", Text(f"or at      {request.raw / place}", style="dim"))
+            if len(need.places) > _MOST_PLACES:
+                more = f"or at      {len(need.places) - _MOST_PLACES} more places that such files are known to lie at"
+                grid.add_row("", Text(more, style="dim"))
             grid.add_row("", Text(f"get it     {need.owner}, {need.url}"))
             grid.add_row("", Text(f"accept     {need.terms or 'terms are not known here: see the page'}"))
             if need.size:
