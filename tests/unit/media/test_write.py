@@ -16,6 +16,19 @@ def test_what_is_written_is_read_again(tmp_path, picture, numbers):
     np.testing.assert_allclose(frames.times, np.arange(20) / 12.5)
 
 
+def test_the_same_pictures_give_the_same_bytes_whatever_the_memory_held_before(tmp_path):
+    generator = np.random.default_rng(0)
+    still = generator.integers(0, 256, (9, 12, 3)).repeat(4, axis=0).repeat(4, axis=1).astype(np.uint8)
+    pictures = [np.roll(still, 2 * shift, axis=1) for shift in range(8)]
+    written = set()
+    for number in range(12):
+        litter = [generator.integers(0, 256, size, dtype=np.uint8) for size in generator.integers(1000, 200_000, 40)]
+        del litter
+        write_video(tmp_path / f"{number}.mp4", pictures, fps=8, quality=10)
+        written.add((tmp_path / f"{number}.mp4").read_bytes())
+    assert len(written) == 1
+
+
 def test_an_odd_size_grows_by_one_line(tmp_path, picture):
     write_video(tmp_path / "odd.mp4", [picture(1, 95, 63)], fps=1)
     assert read_frames(tmp_path / "odd.mp4").images[0].shape == (64, 96, 3)
