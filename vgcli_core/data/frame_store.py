@@ -6,23 +6,24 @@ a name that exists is finished, and a run that continues another skips it.
 
 import hashlib
 import io
-import os
-import platform
 import re
+import struct
 import sys
 import tarfile
+import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from vgcli_core.data.base import FrameSource
 from vgcli_core.data.checksums import checksum
 from vgcli_core.data.sample import Sample
-from vgcli_core.errors import DataError
+from vgcli_core.errors import DataError, first_line
 from vgcli_core.media.images import Pixels, read_image
 
 FRAMES = "frames"
@@ -30,7 +31,9 @@ FRAMES = "frames"
 _NAME = re.compile(r"(?!/)(?!.*(?:^|/)\.\.?(?:/|\Z))[^\\:\x00-\x1f]+")
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _ENDS = {_JPEG: b"\xff\xd9", _PNG: b"IEND\xaeB`\x82"}
-_numbers = count()
+
+
+_UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
 
 class Stored(NamedTuple):
@@ -46,8 +49,8 @@ class FrameFolder:
 
     pack = ""
 
-    def __init__(self, root: Path, temporary: Path, *, link: bool) -> None:
-        self._frames, self._temporary, self._link = root / FRAMES, temporary, link
+    def __init__(self, root: Path, new_file: Callable[[], Path], *, link: bool) -> None:
+        self._frames, self._new_file, self._link = root / FRAMES, new_file, link
 
     def put(self, name: str, source: FrameSource, *, picture: bool = True) -> Stored:
         """Store one frame; where it is there already, from an earlier run or another unit, only read it."""
@@ -56,7 +59,7 @@ class FrameFolder:
             return _stored(name, target.read_bytes())
         data = _checked(_read(name, source), name) if picture else _read(name, source)
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = temporary_name(self._temporary)
+        temporary = self._new_file()
         if self._link and isinstance(source, Path):
             # A link needs no space; it fails between file systems, and where they know none.
             with suppress(OSError):
@@ -80,16 +83,15 @@ class FrameFolder:
 class FrameTar:
     """Frames of one unit in one tar: uncompressed, so that each can be read alone; the same bytes every time."""
 
-    def __init__(self, root: Path, temporary: Path, pack: str) -> None:
+    def __init__(self, root: Path, new_file: Callable[[], Path], pack: str) -> None:
         self.pack, self._target = pack, root / FRAMES / pack
-        self._temporary = temporary_name(temporary)
+        self._temporary = new_file()
         self._tar: tarfile.TarFile | None = None
 
     def put(self, name: str, source: FrameSource, *, picture: bool = True) -> Stored:
         """Append one frame."""
         data = _checked(_read(name, source), name) if picture else _read(name, source)
         if self._tar is None:
-            self._temporary.parent.mkdir(parents=True, exist_ok=True)
             self._tar = tarfile.open(self._temporary, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115 closed in close()
         member = tarfile.TarInfo(name)
         member.size = len(data)
@@ -113,21 +115,17 @@ class FrameTar:
     def abandon(self) -> None:
         """Remove what was written."""
         if self._tar is not None:
-            self._tar.close()
-            self._temporary.unlink(missing_ok=True)
-
-
-def temporary_name(folder: Path) -> Path:
-    """Return a new name in `folder` that no other process or machine uses."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{platform.node()}-{os.getpid()}-{next(_numbers)}"
+            with suppress(OSError):  # a full disk is told where it was met first
+                self._tar.close()
+            with suppress(OSError):
+                self._temporary.unlink(missing_ok=True)
 
 
 def check_name(name: str) -> str:
     """Return `name` if it is a relative path with "/" that stays inside its folder. Raises DataError."""
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or name != name.encode(errors="replace").decode():
         raise DataError(
-            f"{name!r:.100} is no name for a frame", where="a frame's path in the annotations", fix="use relative paths"
+            f"{name!a:.100} is no name for a frame", where="a frame's path in the annotations", fix="use relative paths"
         )
     return name
 
@@ -214,7 +212,7 @@ def _read(name: str, source: FrameSource) -> bytes:
 
 
 def _checked(data: bytes, name: str) -> bytes:
-    """Return the bytes if they begin and end as a JPEG or PNG does; a file that was cut off does not."""
+    """Return the bytes if they are a JPEG or PNG that is whole: it begins, decodes and ends as one."""
     start = next((sign for sign in (_JPEG, _PNG) if data.startswith(sign)), None)
     if start is None:
         said = "is empty" if not data else f"is no JPEG or PNG but begins with {data[:8]!r}"
@@ -222,7 +220,28 @@ def _checked(data: bytes, name: str) -> bytes:
     # A thumbnail in the head has an end marker of its own; coded pixels never hold one, but some cameras append data.
     if data.rfind(_ENDS[start]) < len(data) // 2:
         raise DataError(f"the frame {name} is cut off: its end is missing", fix="copy it again from its owner")
+    _decode(data, name)
     return data
+
+
+def _decode(data: bytes, name: str) -> None:
+    """Decode a picture, a JPEG at an eighth of its size, which reads all of its codes in a third of the time."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+            image.draft("RGB", (max(image.width // 8, 1), max(image.height // 8, 1)))
+            image.load()
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        struct.error,
+        zlib.error,
+        Image.DecompressionBombError,
+    ) as error:
+        raise DataError(
+            f"the frame {name} cannot be decoded: {first_line(error)}", fix="copy it again from its owner"
+        ) from error
 
 
 def _stored(name: str, data: bytes) -> Stored:

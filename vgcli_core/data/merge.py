@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
@@ -19,7 +19,7 @@ from vgcli_core.data.frame_store import FRAMES, is_picture
 from vgcli_core.data.prepared import SCHEMA
 from vgcli_core.data.sample import from_line
 from vgcli_core.data.unit_work import input_entry
-from vgcli_core.data.workplace import FRAME_LIST, INPUT_LIST, MANIFEST, Record, Workplace
+from vgcli_core.data.workplace import FRAME_LIST, INPUT_LIST, MANIFEST, Record, Vanished, Workplace
 from vgcli_core.version import __version__
 
 CONVENTIONS = {
@@ -47,12 +47,16 @@ def merge(
         plan: all of whose units are done or quarantined.
         workplace: that holds them.
         job: what decides the bytes, see `workplace.job_of`.
+
+    Raises:
+        Vanished: another process has finished the set.
+        OutputError: a file cannot be written.
     """
     root = workplace.root
     splits = {split: _merge_split(dataset, request, plan, workplace, split) for split in request.splits}
-    kept = [unit for unit in plan.units if workplace.is_done(unit)]
-    frames = _list_frames(kept, workplace)
-    inputs = _list_inputs(kept, plan, request, workplace)
+    frames = _list_frames(plan, workplace)
+    inputs = _list_inputs(plan, request, workplace)
+    notes = _notes(plan, workplace)
     quarantine = [reason for unit in plan.units if (reason := workplace.quarantined(unit)) is not None]
     manifest = {
         "schema": SCHEMA,
@@ -64,11 +68,11 @@ def merge(
         "frames": frames,
         "inputs": inputs,
         "quarantine": [vars(reason) for reason in quarantine],
-        "notes": _notes(kept, plan, workplace),
+        "notes": notes,
         "versions": versions(),
     }
     with workplace.replacing(root / MANIFEST) as temporary:
-        temporary.write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
+        temporary.write_text(_readable(manifest) + "\n", encoding="utf-8", newline="\n")
     return manifest
 
 
@@ -83,6 +87,16 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _readable(manifest: Mapping[str, Any]) -> str:
+    """Return JSON with letters of all languages as they are; in ASCII where remarks quote what is no Unicode."""
+    text = json.dumps(manifest, ensure_ascii=False, indent=1)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(manifest, indent=1)
+    return text
+
+
 def _merge_split(dataset: Dataset, request: Request, plan: Plan, workplace: Workplace, split: str) -> dict[str, Any]:
     drops, counts = Counter(plan.drops.get(split, {})), Counter(plan.counts.get(split, {}))
     visible = [0, 0, 0]
@@ -90,7 +104,7 @@ def _merge_split(dataset: Dataset, request: Request, plan: Plan, workplace: Work
     target = workplace.root / f"{split}.jsonl"
     with workplace.replacing(target) as temporary, temporary.open("wb") as file:
         writer = _Hashing(file)
-        for unit, record in _records(plan.units, split, workplace):
+        for unit, record in _records(plan, workplace, split):
             if record is None:
                 quarantined += 1
                 continue
@@ -118,12 +132,13 @@ def _merge_split(dataset: Dataset, request: Request, plan: Plan, workplace: Work
     return found
 
 
-def _records(units: Sequence[Unit], split: str, workplace: Workplace) -> Iterator[tuple[Unit, Record | None]]:
-    for unit in units:
-        if unit.split == split:
+def _records(plan: Plan, workplace: Workplace, split: str | None = None) -> Iterator[tuple[Unit, Record | None]]:
+    """Yield the units of a split, or of all, with their records; None for those in quarantine. Raises Vanished."""
+    for unit in plan.units:
+        if split in (None, unit.split):
             record = workplace.record(unit)
             if record is None and workplace.quarantined(unit) is None:
-                raise FileNotFoundError(workplace.lines(unit))  # another process has finished and cleared up
+                raise Vanished
             yield unit, record
 
 
@@ -147,7 +162,7 @@ def _write_published(
     assert dataset.record is not None and dataset.record_file is not None  # noqa: S101 the caller looked
     places: list[tuple[int, Unit, int]] = []
     num_frames = 0
-    for unit, record in _records(plan.units, split, workplace):
+    for unit, record in _records(plan, workplace, split):
         if record is None:
             continue
         with workplace.lines(unit).open("rb") as lines:
@@ -173,22 +188,19 @@ def _write_published(
     return {"file": target.name, "bytes": writer.size, "sha256": writer.digest()}
 
 
-def _list_frames(units: Iterable[Unit], workplace: Workplace) -> dict[str, Any]:
+def _list_frames(plan: Plan, workplace: Workplace) -> dict[str, Any]:
     """Write `frames.sha256`, which `sha256sum -c` checks, remove files that no sample names, and return the sums."""
     seen: set[str] = set()
     pictures = size = 0
     with workplace.replacing(workplace.root / FRAME_LIST) as temporary, temporary.open("wb") as file:
         writer = _Hashing(file)
-        for unit in units:
-            record = workplace.record(unit)
-            if record is None:
-                continue
-            for name, length, sha256 in record.frames:
+        for _, record in _records(plan, workplace):
+            for name, length, sha256 in record.frames if record else ():
                 if name in seen:
                     continue
                 seen.add(name)
                 size += length
-                pictures += record.pictures if name.endswith(".tar") else is_picture(name)
+                pictures += record.pictures if record and name.endswith(".tar") else is_picture(name)
                 writer.write(f"{sha256}  {FRAMES}/{name}\n".encode())
     _sweep(workplace.root / FRAMES, seen)
     return {"count": pictures, "files": len(seen), "bytes": size, "list": FRAME_LIST, "sha256": writer.digest()}
@@ -206,25 +218,23 @@ def _sweep(folder: Path, named: set[str]) -> None:
                 place.rmdir()
 
 
-def _list_inputs(units: Iterable[Unit], plan: Plan, request: Request, workplace: Workplace) -> dict[str, Any]:
+def _list_inputs(plan: Plan, request: Request, workplace: Workplace) -> dict[str, Any]:
     found = {entry[0]: entry for entry in (input_entry(path, request.raw) for path in plan.inputs)}
-    for unit in units:
-        record = workplace.record(unit)
+    for _, record in _records(plan, workplace):
         found.update((entry[0], entry) for entry in (record.inputs if record else ()))
     with workplace.replacing(workplace.root / INPUT_LIST) as temporary, temporary.open("wb") as file:
         writer = _Hashing(file)
         for name in sorted(found):
             _, size, sha256, covers = found[name]
             row = {"path": name, "bytes": size, "sha256": sha256, "covers": covers}
-            writer.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
+            writer.write((json.dumps(row) + "\n").encode())
     total = sum(entry[1] for entry in found.values())
     return {"files": len(found), "bytes": total, "list": INPUT_LIST, "sha256": writer.digest()}
 
 
-def _notes(units: Iterable[Unit], plan: Plan, workplace: Workplace) -> dict[str, int]:
+def _notes(plan: Plan, workplace: Workplace) -> dict[str, int]:
     notes = Counter(plan.notes)
-    for unit in units:
-        record = workplace.record(unit)
+    for _, record in _records(plan, workplace):
         notes.update(record.notes if record else {})
     return dict(sorted(notes.items()))
 

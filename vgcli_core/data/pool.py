@@ -16,7 +16,7 @@ from typing import Any
 
 from vgcli_core.data.base import Build, Request, Unit
 from vgcli_core.data.unit_work import Built, Settings, build_unit
-from vgcli_core.data.workplace import Quarantined, Workplace
+from vgcli_core.data.workplace import Quarantined, Vanished, Workplace
 from vgcli_core.errors import OutputError, VgllmError
 
 
@@ -130,6 +130,8 @@ def _work(pipe: Connection, build: Build, request: Request, settings: Settings) 
     while (unit := _next(pipe)) is not None:
         try:
             found: object = build_unit(build, unit, request, settings)
+        except Vanished as gone:
+            found = gone
         except VgllmError as problem:
             found = _Message(problem)
         except Exception as problem:

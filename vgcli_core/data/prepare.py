@@ -4,18 +4,20 @@ Nothing here knows a dataset. A killed run continues where it was; a bad unit is
 process finds all units done writes the set's files.
 """
 
+import errno
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vgcli_core.data.base import Dataset, Need, Plan, Request
+from vgcli_core.data.base import Dataset, Need, Plan, Request, Unit
 from vgcli_core.data.merge import merge
 from vgcli_core.data.pool import build_units
 from vgcli_core.data.prepared import open_prepared
 from vgcli_core.data.unit_work import Settings
-from vgcli_core.data.workplace import MANIFEST, Quarantined, Workplace, job_of, safe_name
-from vgcli_core.errors import DataError, UsageError
+from vgcli_core.data.workplace import Quarantined, Vanished, Workplace, job_of
+from vgcli_core.errors import DataError, OutputError, UsageError, VgllmError, first_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +83,43 @@ def missing_needs(dataset: Dataset, request: Request) -> list[Need]:
     return [need for need in dataset.needs(request) if not need.optional and not need.find(request.raw)]
 
 
-def make_plan(dataset: Dataset, request: Request) -> Plan:
+def make_plan(dataset: Dataset, request: Request, *, raise_bugs: bool = False) -> Plan:
     """Plan a request.
 
+    Args:
+        dataset: what to plan.
+        request: what of it.
+        raise_bugs: let exceptions through that are no VgllmError, to be looked at.
+
     Raises:
-        UnknownName, DataError: a split that does not exist, files that are missing or cannot be read, or nothing to do.
+        DataError: files are missing or cannot be read, or there is nothing to do.
+        OutputError: no space is left for temporary files.
     """
     dataset.check(request)
     if request.raw.exists() and not request.raw.is_dir():
         raise DataError(f"{request.raw.name} is a file", where=str(request.raw), fix="name the folder of the raw files")
     try:
         return _plan(dataset, request)
+    except VgllmError:
+        raise
     except OSError as problem:
+        if problem.errno == errno.ENOSPC:
+            what, where = "no space is left for temporary files", str(problem.filename or tempfile.gettempdir())
+            raise OutputError(
+                what, where=where, fix="free some space there, or set TMPDIR to another folder"
+            ) from problem
         raise DataError(
             f"a raw file cannot be read: {problem.strerror or problem}",
             where=str(problem.filename or request.raw),
             fix="check its permissions, or copy it again",
+        ) from problem
+    except Exception as problem:
+        if raise_bugs:
+            raise
+        raise DataError(
+            f"the annotations cannot be read: {type(problem).__name__}: {first_line(problem)}",
+            where=str(request.raw),
+            fix="get them again from their owner; if they are as given, run with --debug and report it",
         ) from problem
 
 
@@ -110,16 +133,30 @@ def _plan(dataset: Dataset, request: Request) -> Plan:
             where=str(request.raw / first.places[0]),
             fix=f"vgllm prepare {dataset.name} --raw {request.raw} --check says what to get from whom, and where",
         )
-    plan = dataset.plan(request)
-    if not plan.units:
-        wished = (
-            "--scenes, --limit and --split leave nothing" if request.scenes or request.limit else "no scene is there"
-        )
+    plan = _without_repeats(dataset.plan(request))
+    narrowed = request.scenes is not None or request.limit is not None
+    empty = [split for split in request.splits if all(unit.split != split for unit in plan.units)]
+    if len(empty) == len(request.splits) or (empty and not narrowed):
+        wished = "--scenes and --limit leave nothing" if narrowed else "its annotations hold nothing that can be used"
         raise DataError(
-            f"there is nothing to prepare: {wished}", where=str(request.raw), fix="ask for more, or check --raw"
+            f"there is nothing to prepare of {', '.join(empty)}: {wished}",
+            where=str(request.raw),
+            fix="ask for more, or get the annotations again",
         )
     unknown = _unknown_scenes(request, plan)
     return replace(plan, notes=(*plan.notes, unknown)) if unknown else plan
+
+
+def _without_repeats(plan: Plan) -> Plan:
+    """Return the plan with each unit once: a list of scenes may name one twice."""
+    units: dict[tuple[str, str], Unit] = {}
+    for unit in plan.units:
+        units.setdefault((unit.split, unit.key), unit)
+    repeated = len(plan.units) - len(units)
+    if not repeated:
+        return plan
+    notes = (*plan.notes, f"{repeated} scenes are listed twice, and prepared once")
+    return replace(plan, units=list(units.values()), notes=notes)
 
 
 def prepare(
@@ -150,23 +187,47 @@ def prepare(
     now = Progress()
     progress(now)
     workplace = Workplace(settings.root)
+    workplace.tidy()
     if restart:
         workplace.discard()
-    plan = make_plan(dataset, request)
-    job = job_of(dataset, request, plan.units, pack=settings.pack)
+    plan = make_plan(dataset, request, raise_bugs=settings.raise_bugs)
+    job = job_of(dataset, request, plan, pack=settings.pack)
     workplace.claim(job)
-    if (settings.root / MANIFEST).exists() and not workplace.folder.exists():
+    if not workplace.is_there():
         finished = open_prepared(settings.root).manifest
         if not finished["quarantine"]:
             now.total = now.done = now.earlier = len(plan.units)
             return Outcome(settings.root, finished, progress=now)
+        workplace.reopen(job)
+    try:
+        _build(dataset, request, settings, plan, workplace, workers=workers, shard=shard, now=now, progress=progress)
+        return _finished(dataset, request, plan, workplace, job, now=now)
+    except Vanished:
+        manifest = open_prepared(settings.root).manifest  # by another process, which did the same
+        return Outcome(settings.root, manifest, 0, _reasons(manifest), now)
+
+
+def _build(
+    dataset: Dataset,
+    request: Request,
+    settings: Settings,
+    plan: Plan,
+    workplace: Workplace,
+    *,
+    workers: int,
+    shard: Shard,
+    now: Progress,
+    progress: Callable[[Progress], None],
+) -> None:
+    """Build the units of a shard that are not done. Raises Vanished where another process has finished the set."""
     mine = [unit for number, unit in enumerate(plan.units) if number % shard.total == shard.number]
     waiting = [unit for unit in mine if not workplace.is_done(unit)]
+    if not workplace.is_there():
+        raise Vanished
     now.total, now.done = len(mine), len(mine) - len(waiting)
     now.earlier = now.done
     if dataset.stage is not None and waiting:
-        folder = workplace.folder / safe_name(f"staged {shard.number} of {shard.total}")
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = workplace.staged(f"staged {shard.number} of {shard.total}")
         dataset.stage(request, waiting, folder, lambda doing: _tell(now, doing, progress))
         request = replace(request, staged=folder)
     _tell(now, "preparing", progress)
@@ -178,7 +239,6 @@ def prepare(
         now.quarantined += built.quarantined is not None
         now.doing = built.unit.key
         progress(now)
-    return _finished(dataset, request, plan, workplace, job, now=now)
 
 
 def _unknown_scenes(request: Request, plan: Plan) -> str:
@@ -195,22 +255,21 @@ def _unknown_scenes(request: Request, plan: Plan) -> str:
 def _finished(
     dataset: Dataset, request: Request, plan: Plan, workplace: Workplace, job: dict[str, Any], *, now: Progress
 ) -> Outcome:
-    """Merge where all units are done; another shard may be doing the same, or have finished and cleared up already."""
+    """Merge where all units are done, by whichever shard. Raises Vanished where another process was faster."""
+    reasons = tuple(reason for unit in plan.units if (reason := workplace.quarantined(unit)) is not None)
     left = sum(not workplace.is_done(unit) and workplace.quarantined(unit) is None for unit in plan.units)
-    if left and not _finished_by_another(workplace):
-        reasons = tuple(reason for unit in plan.units if (reason := workplace.quarantined(unit)) is not None)
+    if not workplace.is_there():
+        raise Vanished
+    if left:
         return Outcome(workplace.root, None, left, reasons, now)
-    try:
-        manifest = open_prepared(workplace.root).manifest if left else merge(dataset, request, plan, workplace, job)
-    except FileNotFoundError:  # it cleared up while we were merging
-        manifest = open_prepared(workplace.root).manifest
+    manifest = merge(dataset, request, plan, workplace, job)
     if not manifest["quarantine"]:
         workplace.remove()
-    return Outcome(workplace.root, manifest, 0, tuple(Quarantined(**row) for row in manifest["quarantine"]), now)
+    return Outcome(workplace.root, manifest, 0, _reasons(manifest), now)
 
 
-def _finished_by_another(workplace: Workplace) -> bool:
-    return (workplace.root / MANIFEST).exists() and not (workplace.folder / "parts").exists()
+def _reasons(manifest: dict[str, Any]) -> tuple[Quarantined, ...]:
+    return tuple(Quarantined(**row) for row in manifest["quarantine"])
 
 
 def _tell(now: Progress, doing: str, progress: Callable[[Progress], None]) -> None:

@@ -2,14 +2,15 @@
 
 import errno
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vgcli_core.data.base import Build, FrameSource, Request, Unit
 from vgcli_core.data.checksums import checksum
-from vgcli_core.data.frame_store import FrameFolder, FrameTar, Stored, check_name, is_picture, temporary_name
+from vgcli_core.data.frame_store import FrameFolder, FrameTar, Stored, check_name, is_picture
 from vgcli_core.data.sample import Sample, to_line
-from vgcli_core.data.workplace import Quarantined, Record, Workplace, safe_name
+from vgcli_core.data.workplace import Quarantined, Record, Vanished, Workplace, safe_name
 from vgcli_core.errors import OutputError, VgllmError, first_line
 
 # No space, no quota, no permission: of the place that is written to, since raw files are only read.
@@ -51,9 +52,9 @@ class UnitWork:
         self._request = request
         pack = f"{unit.split}/{safe_name(unit.key)}.tar"
         self.store: FrameFolder | FrameTar = (
-            FrameTar(settings.root, workplace.temporary, pack)
+            FrameTar(settings.root, workplace.new_file, pack)
             if settings.pack
-            else FrameFolder(settings.root, workplace.temporary, link=settings.link)
+            else FrameFolder(settings.root, workplace.new_file, link=settings.link)
         )
         self.stored: dict[str, Stored] = {}
         self.inputs: dict[Path, None] = {}
@@ -97,14 +98,17 @@ def build_unit(build: Build, unit: Unit, request: Request, settings: Settings) -
 
     Raises:
         OutputError: nothing can be written any more.
+        Vanished: another process has finished the set.
     """
     workplace = Workplace(settings.root)
     work = UnitWork(unit, request, settings, workplace)
     try:
         return _write(build, unit, request, work, workplace)
-    except OutputError:
+    except (OutputError, Vanished):
         raise
     except Exception as problem:
+        if not workplace.is_there():  # whatever failed, failed for that
+            raise Vanished from problem
         if isinstance(problem, OSError) and _is_of_output(problem, settings.root):
             raise OutputError(
                 f"cannot write: {problem.strerror}",
@@ -138,24 +142,29 @@ def _reason(unit: Unit, problem: Exception) -> Quarantined:
 
 def _write(build: Build, unit: Unit, request: Request, work: UnitWork, workplace: Workplace) -> Built:
     visible = Counter[bool | None]()
-    samples = 0
-    lines = temporary_name(workplace.temporary)
+    ids: set[str] = set()
+    lines = workplace.new_file()
     try:
-        with lines.open("w", encoding="utf-8", newline="\n") as file:
+        with lines.open("wb") as file:
             for sample in build(unit, request, work):
-                file.write(to_line(_packed(sample, work.store.pack if request.with_frames else "")) + "\n")
+                line = _line(sample, work, work.store.pack if request.with_frames else "")
+                if line is None:
+                    continue
+                if sample.id in ids:
+                    work.drop("a sample's id stands twice in a scene")
+                    continue
+                ids.add(sample.id)
+                file.write(line)
                 visible[sample.target_visible] += 1
-                samples += 1
         work.store.close()
-        target = workplace.lines(unit)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        lines.replace(target)
+        workplace.place(workplace.lines(unit), lines)
     finally:
-        lines.unlink(missing_ok=True)
+        with suppress(OSError):
+            lines.unlink(missing_ok=True)
     frames = tuple(work.stored.values())
     pictures = sum(is_picture(frame.name) for frame in frames)
     record = Record(
-        samples,
+        len(ids),
         dict(work.drops),
         dict(work.counts),
         dict(work.notes),
@@ -165,7 +174,7 @@ def _write(build: Build, unit: Unit, request: Request, work: UnitWork, workplace
         tuple(input_entry(path, request.raw) for path in work.inputs),
     )
     workplace.finish(unit, record)
-    return Built(unit, samples, pictures, sum(frame.size for frame in frames))
+    return Built(unit, len(ids), pictures, sum(frame.size for frame in frames))
 
 
 def input_entry(path: Path, raw: Path) -> tuple[str, int, str, str]:
@@ -174,5 +183,12 @@ def input_entry(path: Path, raw: Path) -> tuple[str, int, str, str]:
     return name, *checksum(path)
 
 
-def _packed(sample: Sample, pack: str) -> Sample:
-    return replace(sample, pack=pack) if pack and sample.frames else sample
+def _line(sample: Sample, work: UnitWork, pack: str) -> bytes | None:
+    """Return a sample's line; what cannot be written as JSON in UTF-8 is dropped and counted."""
+    try:
+        return (to_line(replace(sample, pack=pack) if pack and sample.frames else sample) + "\n").encode()
+    except UnicodeEncodeError:
+        work.drop("text that is no Unicode (half of a surrogate pair)")
+    except ValueError:  # json's word for NaN and infinity
+        work.drop("a number that is not finite")
+    return None

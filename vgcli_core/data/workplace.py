@@ -6,17 +6,21 @@ at any moment. It is removed when the set is finished; `manifest.json` then says
 
 import hashlib
 import json
+import os
+import platform
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from vgcli_core.atomic import write_text
-from vgcli_core.data.base import Dataset, Request, Unit
-from vgcli_core.data.frame_store import FRAMES, temporary_name
+from vgcli_core.data.base import Dataset, Plan, Request, Unit
+from vgcli_core.data.checksums import checksum
+from vgcli_core.data.frame_store import FRAMES
 from vgcli_core.data.sample import FORMAT
 from vgcli_core.errors import DataError, OutputError
 from vgcli_core.version import __version__
@@ -25,6 +29,8 @@ WORK = ".work"
 MANIFEST = "manifest.json"
 FRAME_LIST = "frames.sha256"
 INPUT_LIST = "inputs.jsonl"
+
+_numbers = count()
 
 
 @dataclass(frozen=True)
@@ -63,12 +69,27 @@ class Quarantined:
     fix: str = ""
 
 
+class Vanished(Exception):
+    """The work folder is gone: another process has finished the set, and what this one was about is done."""
+
+
 class Workplace:
-    """The work folder of the set in `root`."""
+    """The work folder of the set in `root`.
+
+    Several processes may share it. The one that finishes the set moves it away in one step; the others then find it
+    gone whatever they do next (`Vanished`), and never make it anew by accident.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root, self.folder = root, root / WORK
-        self.temporary = self.folder / "tmp"
+
+    def tidy(self) -> None:
+        """Complete what a killed run began: a discarded set, a work folder that was moved away. Raises OutputError."""
+        self._names()
+        if self._marker.exists():
+            self._discard_marked()
+        for path in self.root.glob(f"{WORK}-*"):
+            shutil.rmtree(path, ignore_errors=True)
 
     def claim(self, job: Mapping[str, Any]) -> None:
         """Make the folder for a job, or join the one that is there.
@@ -79,7 +100,7 @@ class Workplace:
         """
         self._refuse_strangers()
         if not self.is_begun():
-            write_text(self.folder / "job.json", _dumped(job))
+            write_text(self._job_file, _dumped(job))
         found = self._job()
         if found != json.loads(_dumped(job)):
             raise DataError(
@@ -90,19 +111,26 @@ class Workplace:
 
     def is_begun(self) -> bool:
         """Tell whether the folder holds a set, finished or not."""
-        return (self.folder / "job.json").exists() or (self.root / MANIFEST).exists()
+        return self.is_there() or (self.root / MANIFEST).exists()
+
+    def is_there(self) -> bool:
+        """Tell whether the work folder is there: false before the start, and when another process has finished."""
+        return self._job_file.exists()
+
+    def reopen(self, job: Mapping[str, Any]) -> None:
+        """Make the work folder of a finished set again, to try once more what was left out of it."""
+        if not self.is_there():
+            write_text(self._job_file, _dumped(job))
 
     def discard(self) -> None:
-        """Remove a set, finished or not. Raises OutputError, and removes nothing, where anything else is there."""
+        """Remove a set, finished or not. Raises OutputError, and removes nothing, where anything else is there.
+
+        What is to be removed is noted first, so that a set that is half removed is never taken for a whole one.
+        """
         self._refuse_strangers()
-        if not self.is_begun():
-            return
-        # The manifest goes last: until then the folder can still be recognised.
-        for name in self._files() - {MANIFEST}:
-            (self.root / name).unlink(missing_ok=True)
-        shutil.rmtree(self.root / FRAMES, ignore_errors=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        (self.root / MANIFEST).unlink(missing_ok=True)
+        if self.is_begun():
+            write_text(self._marker, json.dumps(sorted(self._files())))
+            self._discard_marked()
 
     def lines(self, unit: Unit) -> Path:
         """Return the file of a unit's lines."""
@@ -123,13 +151,14 @@ class Workplace:
         return Record(**row | {"visible": tuple(row["visible"])})
 
     def finish(self, unit: Unit, record: Record) -> None:
-        """Write a unit's record; its lines and frames must be in place."""
-        write_text(self._named("parts", unit, ".json"), json.dumps(asdict(record), ensure_ascii=False) + "\n")
+        """Write a unit's record; its lines and frames must be in place. Raises Vanished, OutputError."""
+        self._write(self._named("parts", unit, ".json"), json.dumps(asdict(record)) + "\n")
         self._named("quarantine", unit, ".json").unlink(missing_ok=True)
 
     def quarantine(self, unit: Unit, reason: Quarantined) -> None:
-        """Note that a unit is left out, and why."""
-        write_text(self._named("quarantine", unit, ".json"), json.dumps(asdict(reason), ensure_ascii=False) + "\n")
+        """Note that a unit is left out, and why. Raises Vanished, OutputError."""
+        text = json.dumps(asdict(reason)) + "\n"  # in ASCII: a reason may quote anything
+        self._write(self._named("quarantine", unit, ".json"), text)
 
     def quarantined(self, unit: Unit) -> Quarantined | None:
         """Return why a unit was left out, None where it was not."""
@@ -138,41 +167,108 @@ class Workplace:
         except FileNotFoundError:
             return None
 
+    def staged(self, name: str) -> Path:
+        """Return a folder for what a shard extracts from archives; it lasts until the set is finished."""
+        folder = self.folder / safe_name(name)
+        self._make(folder)
+        return folder
+
+    def new_file(self) -> Path:
+        """Return a new name in the work folder that no other process or machine uses. Raises Vanished."""
+        folder = self.folder / "tmp"
+        self._make(folder)
+        return folder / f"{platform.node()}-{os.getpid()}-{next(_numbers)}"
+
     @contextmanager
     def replacing(self, target: Path) -> Iterator[Path]:
         """Yield a temporary name; what is written there becomes `target` when the block ends.
 
         The temporary file lies in the work folder, so that nothing of a killed run is left beside the set.
+
+        Raises:
+            Vanished: another process has finished the set.
+            OutputError: it cannot be written.
         """
-        temporary = temporary_name(self.temporary)
+        temporary = self.new_file()
         try:
             yield temporary
             temporary.replace(target)
+        except OSError as error:
+            if not self.is_there():
+                raise Vanished from error
+            raise OutputError(
+                f"cannot write {target.name}: {error.strerror or error}",
+                where=str(target),
+                fix="free some space, and run the same command again: what is finished is kept",
+            ) from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+    def place(self, target: Path, temporary: Path) -> None:
+        """Put a finished file of the work folder in its place there. Raises Vanished."""
+        self._make(target.parent)
+        temporary.replace(target)
 
     def remove(self) -> None:
-        """Remove the folder of a finished set."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove the folder of a finished set: for others it is gone in one step."""
+        away = self.root / f"{WORK}-{platform.node()}-{os.getpid()}"
+        with suppress(FileNotFoundError):
+            self.folder.replace(away)
+        shutil.rmtree(away, ignore_errors=True)
+
+    @property
+    def _job_file(self) -> Path:
+        return self.folder / "job.json"
+
+    @property
+    def _marker(self) -> Path:
+        return self.folder / "discard.json"
+
+    def _discard_marked(self) -> None:
+        for name in json.loads(self._marker.read_text(encoding="utf-8")):
+            (self.root / name).unlink(missing_ok=True)
+        shutil.rmtree(self.root / FRAMES, ignore_errors=True)
+        self.remove()
+
+    def _write(self, target: Path, text: str) -> None:
+        self._make(target.parent)
+        with self.replacing(target) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder inside the work folder, but never the work folder itself."""
+        try:
+            for part in [*reversed(folder.relative_to(self.folder).parents), folder.relative_to(self.folder)][1:]:
+                (self.folder / part).mkdir(exist_ok=True)
+        except FileNotFoundError as error:
+            raise Vanished from error
 
     def _files(self) -> set[str]:
         """Return the names of the files beside the frames that a set of this job has."""
         names = {MANIFEST, FRAME_LIST, INPUT_LIST}
         if self.is_begun():
-            names |= {f"{split}.jsonl" for split in self._job()["splits"]}
+            names |= {f"{split}.jsonl" for split in self._job().get("splits", [])}
             with suppress(FileNotFoundError):
-                finished = json.loads((self.root / MANIFEST).read_text(encoding="utf-8"))
+                finished = _object(self.root / MANIFEST, "splits", "job")
                 layouts = (held.get("published_layout") for held in finished["splits"].values())
                 names |= {layout["file"] for layout in layouts if layout}
         return names
 
+    def _names(self) -> list[str]:
+        """Return the names in the set's folder, none where there is no such folder yet. Raises OutputError."""
+        try:
+            if self.root.exists() and not self.root.is_dir():
+                raise OutputError(f"{self.root.name} is a file", where=str(self.root), fix="name a folder for --out")
+            return sorted(path.name for path in self.root.iterdir()) if self.root.exists() else []
+        except OSError as error:
+            what = f"{self.root.name[:60]} cannot be used: {error.strerror or error}"
+            raise OutputError(what, where=str(self.root), fix="choose another folder for --out") from error
+
     def _refuse_strangers(self) -> None:
-        if self.root.exists() and not self.root.is_dir():
-            raise OutputError(f"{self.root.name} is a file", where=str(self.root), fix="name a folder for --out")
+        there = self._names()
         known = self._files() | {FRAMES, WORK} if self.is_begun() else {WORK}
-        strangers = (
-            sorted(path.name for path in self.root.iterdir() if path.name not in known) if self.root.exists() else []
-        )
+        strangers = [name for name in there if name not in known and not name.startswith(f"{WORK}-")]
         if strangers:
             raise OutputError(
                 f"{self.root.name} holds something else ({strangers[0]})",
@@ -181,21 +277,23 @@ class Workplace:
             )
 
     def _job(self) -> dict[str, Any]:
-        with suppress(FileNotFoundError):
-            found: dict[str, Any] = json.loads((self.folder / "job.json").read_text(encoding="utf-8"))
-            return found
-        finished: dict[str, Any] = json.loads((self.root / MANIFEST).read_text(encoding="utf-8"))
-        return dict(finished["job"])
+        try:
+            return _object(self._job_file, "splits")
+        except FileNotFoundError:
+            return dict(_object(self.root / MANIFEST, "splits", "job")["job"])
 
     def _named(self, kind: str, unit: Unit, suffix: str) -> Path:
         return self.folder / kind / safe_name(unit.split) / (safe_name(unit.key) + suffix)
 
 
-def job_of(dataset: Dataset, request: Request, units: Iterable[Unit], *, pack: bool) -> dict[str, Any]:
-    """Return all that decides the bytes of a set, but for the raw files themselves."""
-    names = hashlib.sha256()
-    for unit in units:
-        names.update(f"{unit.split}\x1f{unit.key}\n".encode())
+def job_of(dataset: Dataset, request: Request, plan: Plan, *, pack: bool) -> dict[str, Any]:
+    """Return all that decides the bytes of a set, but for the raw files of single units."""
+    names, inputs = hashlib.sha256(), hashlib.sha256()
+    for unit in plan.units:
+        names.update(f"{unit.split}\x1f{unit.key}\n".encode(errors="surrogatepass"))
+    for path in plan.inputs:
+        name = path.relative_to(request.raw).as_posix() if path.is_relative_to(request.raw) else path.name
+        inputs.update(f"{name}\x1f{checksum(path).sha256}\n".encode(errors="surrogatepass"))
     scenes = sorted(request.scenes) if isinstance(request.scenes, frozenset) else request.scenes
     return {
         "format": FORMAT,
@@ -213,23 +311,37 @@ def job_of(dataset: Dataset, request: Request, units: Iterable[Unit], *, pack: b
         "pack": pack,
         "options": dict(request.options),
         "units": names.hexdigest(),
+        "inputs": inputs.hexdigest(),
     }
 
 
 def safe_name(text: str) -> str:
     """Return `text` as a file name; what had to be changed or cut is told apart by a checksum."""
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip(".")[:100]
-    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:12]}"
+
+
+def _object(path: Path, *keys: str) -> dict[str, Any]:
+    """Read a JSON object that prepare wrote, with these keys among others. Raises DataError for anything else."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or any(not isinstance(found.get(key), dict | list) for key in keys):
+        raise DataError(
+            f"{path.name} is damaged", where=str(path), fix="remove the folder by hand, or choose another --out"
+        )
+    return found
 
 
 def _difference(found: Mapping[str, Any], job: Mapping[str, Any]) -> str:
     for key, value in json.loads(_dumped(job)).items():
-        if key == "units" and found.get(key) != value:
-            return "its list of scenes is another one, so the raw files have changed"
+        if key in ("units", "inputs") and found.get(key) != value:
+            return "the raw files have changed since"
         if found.get(key) != value:
             return f"{key} was {found.get(key)!r:.80} there and is {value!r:.80} now"
     return "it was made by another version"
 
 
 def _dumped(job: Mapping[str, Any]) -> str:
-    return json.dumps(job, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(job, indent=1) + "\n"

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,12 @@ def build(unit: Unit, request: Request, work: Work) -> Iterator[Sample]:
             target_visible=shown,
             info={"order": 100 * unit.payload["number"] - number},
         )
+    if unit.key.startswith("odd"):
+        odd = Sample(f"{unit.key}/odd", "fake", unit.split, unit.key, "ask", (), (Turn("human", "half: \ud83d"),))
+        yield odd
+        yield replace(odd, id="nan", conversations=turns, info={"area": float("nan")})
+        yield replace(odd, id="twice", conversations=turns)
+        yield replace(odd, id="twice", conversations=turns)
     work.drop("too small", 2)
 
 

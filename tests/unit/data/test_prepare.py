@@ -217,7 +217,8 @@ def test_links_share_the_raw_file_and_copies_do_not(raw, whole, tmp_path):
     source = whole / "frames/fake/scene0/00.jpg"
     for link in (True, False):
         root = tmp_path / str(link)
-        FrameFolder(root, root / "tmp", link=link).put("a.jpg", source)
+        root.mkdir()
+        FrameFolder(root, lambda root=root: root / "temporary", link=link).put("a.jpg", source)
         assert (root / "frames" / "a.jpg").samefile(source) == link
         assert (root / "frames" / "a.jpg").read_bytes() == source.read_bytes()
 
@@ -250,6 +251,173 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_finished(raw, whole, tmp_pa
     outcome = run(raw, tmp_path / "out")
     assert outcome.progress.earlier == 3
     assert tree(tmp_path / "out") == tree(whole)
+
+
+def test_a_process_that_was_overtaken_while_merging_changes_nothing(raw, whole, tmp_path, monkeypatch):
+    from vgcli_core.data import merge
+
+    original, overtaken = merge._list_frames, []
+
+    def slow(plan, workplace):
+        if not overtaken:
+            overtaken.append(True)
+            run(raw, tmp_path / "out")  # another process merges, finishes, and removes the work folder
+        return original(plan, workplace)
+
+    monkeypatch.setattr(merge, "_list_frames", slow)
+    outcome = run(raw, tmp_path / "out")
+    assert outcome.manifest["splits"]["train"]["samples"] == 2 * SCENES
+    assert tree(tmp_path / "out") == tree(whole)
+
+
+def test_a_process_that_was_overtaken_while_building_changes_nothing(raw, whole, tmp_path, monkeypatch):
+    from vgcli_core.data import unit_work
+
+    original, overtaken = unit_work._write, []
+
+    def slow(build, unit, request, work, workplace):
+        if not overtaken:
+            overtaken.append(True)
+            run(raw, tmp_path / "out")
+            raise DataError("the archive's picture is not there any more")
+        return original(build, unit, request, work, workplace)
+
+    monkeypatch.setattr(unit_work, "_write", slow)
+    outcome = run(raw, tmp_path / "out")
+    assert not outcome.quarantine and outcome.manifest is not None
+    assert tree(tmp_path / "out") == tree(whole)
+
+
+def test_identical_commands_at_once_make_one_set(raw, whole, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    words = [sys.executable, str(program), str(raw), str(tmp_path / "out"), "1"]
+    together = [subprocess.Popen(words, env=environment) for _ in range(3)]
+    assert [process.wait(timeout=120) for process in together] == [0, 0, 0]
+    assert tree(tmp_path / "out") == tree(whole)
+    assert not (tmp_path / "out" / WORK).exists()
+
+
+def test_a_set_that_was_half_discarded_is_never_taken_for_a_whole_one(raw, whole, tmp_path, monkeypatch):
+    from vgcli_core.data import workplace
+
+    run(raw, tmp_path / "out")
+    monkeypatch.setattr(workplace.shutil, "rmtree", lambda *args, **rest: pytest.fail("killed here"))
+    with pytest.raises(pytest.fail.Exception):
+        run(raw, tmp_path / "out", restart=True)
+    monkeypatch.undo()
+    assert not (tmp_path / "out" / "train.jsonl").exists()
+    outcome = run(raw, tmp_path / "out")
+    assert outcome.progress.earlier == 0
+    assert tree(tmp_path / "out") == tree(whole)
+
+
+def test_a_split_without_any_item_is_no_success(raw, tmp_path):
+    def half(request):
+        from tests.unit.data.fakes import plan
+
+        found = plan(request)
+        return replace(found, units=[unit for unit in found.units if unit.split == "train"])
+
+    with pytest.raises(DataError, match="nothing to prepare of val: its annotations hold nothing"):
+        prepare(replace(FAKE, plan=half), request_for(FAKE, raw, "train", "val"), Settings(tmp_path / "out"))
+
+
+def test_a_scene_that_is_listed_twice_is_prepared_once(tmp_path):
+    raw = raw_folder(tmp_path / "raw", "scene0", "scene1", "scene0")
+    outcome = run(raw, tmp_path / "out", splits=("train",))
+    assert [sample.scene for sample in open_prepared(tmp_path / "out").samples("train")] == ["scene0"] * 2 + [
+        "scene1"
+    ] * 2
+    assert outcome.manifest["notes"]["1 scenes are listed twice, and prepared once"] == 1
+
+
+def test_samples_that_cannot_be_written_are_dropped_and_cost_nobody_else(tmp_path):
+    raw = raw_folder(tmp_path / "raw", "odd0")
+    outcome = run(raw, tmp_path / "out", splits=("train",))
+    assert not outcome.quarantine
+    held = outcome.manifest["splits"]["train"]
+    assert held["samples"] == 3
+    assert held["drops"] == {
+        "a number that is not finite": 1,
+        "a sample's id stands twice in a scene": 1,
+        "named twice": 1,
+        "text that is no Unicode (half of a surrogate pair)": 1,
+        "too small": 2,
+    }
+
+
+@pytest.mark.parametrize("damage", ["zeros", "cut", "text"])
+def test_a_damaged_picture_is_never_stored(tmp_path, damage):
+    from tests.unit.data.fakes import picture
+    from vgcli_core.data.frame_store import FrameFolder
+
+    good = picture(0, "damage")
+    bad = {
+        "zeros": good[:3] + bytes(len(good) - 5) + good[-2:],
+        "cut": good[: len(good) // 2],
+        "text": b"<html>not found</html>",
+    }[damage]
+    store = FrameFolder(tmp_path, lambda: tmp_path / "temporary", link=False)
+    with pytest.raises(DataError, match=r"cannot be decoded|cut off|no JPEG or PNG"):
+        store.put("a.jpg", bad)
+    assert not (tmp_path / "frames").exists()
+
+
+def test_a_full_disk_is_told_as_one_with_tars_too(raw, tmp_path, monkeypatch):
+    import tarfile as module
+
+    def full(self, *args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.TarFile, "addfile", full)
+    monkeypatch.setattr(module.TarFile, "close", full)
+    with pytest.raises(OutputError, match="No space left"):
+        run(raw, tmp_path / "out", pack=True)
+
+
+def test_a_full_disk_while_merging_is_told_as_one(raw, whole, tmp_path, monkeypatch):
+    from vgcli_core.data import merge
+
+    def full(self, data):
+        raise OSError(122, "Disk quota exceeded")
+
+    monkeypatch.setattr(merge._Hashing, "write", full)
+    with pytest.raises(OutputError, match=r"cannot write train.jsonl: Disk quota exceeded"):
+        run(raw, tmp_path / "out")
+    monkeypatch.undo()
+    run(raw, tmp_path / "out")
+    assert tree(tmp_path / "out") == tree(whole)
+
+
+@pytest.mark.parametrize("text", ["{", "null", "[]", "\ud83d", '{"job": 5}'])
+def test_a_damaged_manifest_is_told_and_nothing_is_lost(raw, whole, tmp_path, text):
+    shutil.copytree(whole, tmp_path / "out")
+    (tmp_path / "out" / "manifest.json").write_bytes(text.encode(errors="surrogatepass"))
+    before = tree(tmp_path / "out")
+    for restart in (False, True):
+        with pytest.raises((DataError, OutputError)):
+            run(raw, tmp_path / "out", restart=restart)
+    assert tree(tmp_path / "out") == before
+
+
+def test_a_name_that_no_file_can_have_is_told(raw, tmp_path):
+    with pytest.raises(OutputError, match="cannot be used"):
+        run(raw, tmp_path / ("x" * 300))
+
+
+def test_annotations_that_break_their_reader_are_bad_input_and_not_a_bug(raw, tmp_path):
+    def broken(request):
+        raise KeyError("question_id")
+
+    for raise_bugs, expected in ((False, DataError), (True, KeyError)):
+        with pytest.raises(expected, match="question_id"):
+            prepare(
+                replace(FAKE, plan=broken),
+                request_for(FAKE, raw, "train"),
+                Settings(tmp_path / "out", raise_bugs=raise_bugs),
+            )
 
 
 PROGRAM = """
