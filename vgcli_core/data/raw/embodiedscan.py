@@ -91,6 +91,11 @@ def read_scans(
         yield scan
 
 
+_LARGEST = 10_000.0  # metres: no room is so far away
+_OFF = 0.05  # measured rotations are slightly off
+_LAST_ROW = np.array([0.0, 0.0, 0.0, 1.0])
+
+
 class _Wrong(ValueError):
     """A value that a scan cannot have."""
 
@@ -126,6 +131,8 @@ def _scan(name: str, entry: Mapping[str, Any], names: Mapping[int, str], counts:
         alignment: Floats = np.eye(4)
     else:
         alignment = _finite(_matrix(entry["axis_align_matrix"], "axis_align_matrix"), "axis_align_matrix")
+        if not _is_rigid(alignment):
+            raise _Wrong("axis_align_matrix is no rigid motion")
     return Scan(name, tuple(frames), _intrinsics(entry, images), alignment, instances)
 
 
@@ -140,7 +147,7 @@ def _frame(image: Mapping[str, Any], num_instances: int, counts: Counter[str]) -
         visible = ()
     if visible and not 0 <= min(visible) <= max(visible) < num_instances:
         raise _Wrong(f"{path} shows the object {max(visible, key=abs)} of {num_instances}")
-    return ScanFrame(path, pose, visible) if np.isfinite(pose).all() else None
+    return ScanFrame(path, pose, visible) if _is_rigid(pose) else None
 
 
 def _instance(one: Mapping[str, Any], place: int, names: Mapping[int, str]) -> Instance:
@@ -148,6 +155,8 @@ def _instance(one: Mapping[str, Any], place: int, names: Mapping[int, str]) -> I
     if box.shape != (9,):
         raise _Wrong(f"the box of object {place} has not 9 numbers")
     _finite(box, f"the box of object {place}")
+    if not (0 <= box[3:6]).all() or (np.abs(box[:6]) > _LARGEST).any():
+        raise _Wrong(f"the box of object {place} is {box[:6].round(2).tolist()}: no place and size in metres")
     label = operator.index(one["bbox_label_3d"])
     if label not in names:
         raise _Wrong(f"object {place} has the unknown category {label}")
@@ -174,6 +183,13 @@ def _matrix(value: object, name: str) -> Floats:
     if matrix.shape != (4, 4):
         raise _Wrong(f"{name} has the shape {matrix.shape} instead of (4, 4)")
     return matrix
+
+
+def _is_rigid(matrix: Floats) -> bool:
+    """Tell whether a matrix [4, 4] turns and shifts by metres; lost poses are infinite, damaged ones anything else."""
+    if not np.isfinite(matrix).all() or (np.abs(matrix) > _LARGEST).any():
+        return False
+    return abs(float(np.linalg.det(matrix[:3, :3])) - 1) < _OFF and bool((np.abs(matrix[3] - _LAST_ROW) < _OFF).all())
 
 
 def _finite(values: Floats, name: str) -> Floats:

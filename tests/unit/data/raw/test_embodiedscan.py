@@ -149,3 +149,30 @@ def test_a_pickle_that_would_run_something_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "getcwd", lambda: pytest.fail("it ran"))
     with pytest.raises(DataError, match="getcwd"):
         list(read_scans(path))
+
+
+@pytest.mark.parametrize(
+    "damaged", [np.zeros((4, 4)), np.diag([1.0, 1, -1, 1]), np.diag([2.0, 2, 2, 1]), pose(1e200), pose(np.inf)]
+)
+def test_a_pose_that_moves_nothing_rigidly_is_a_lost_one(tmp_path, damaged):
+    images = [image("scene0000_00", 0), image("scene0000_00", 10) | {"cam2global": damaged}]
+    findings = Findings()
+    (found,) = read_scans(written(tmp_path, scan(images=images)), findings=findings)
+    assert [frame.path[-9:] for frame in found.frames] == ["00000.jpg"]
+    assert findings.counts[LOST_POSE] == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"axis_align_matrix": np.zeros((4, 4))},
+        {"instances": [{"bbox_3d": [1, 2, 3, -0.5, 0.6, 0.7, 0, 0, 0], "bbox_label_3d": 7}]},
+        {"instances": [{"bbox_3d": [1, 2, 3, 1e300, 0.6, 0.7, 0, 0, 0], "bbox_label_3d": 7}]},
+    ],
+)
+def test_a_scan_with_an_impossible_alignment_or_box_costs_itself(tmp_path, changes):
+    bad = scan("scene0001_00", images=[image("scene0001_00", 0, [0])], **changes)
+    findings = Findings()
+    found = list(read_scans(written(tmp_path, scan(), bad), findings=findings))
+    assert [one.scene for one in found] == ["scene0000_00"]
+    assert len(findings.bad) == 1
