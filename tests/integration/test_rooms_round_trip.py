@@ -26,6 +26,7 @@ from vgcli_core.data.sample import Sample, truth_of
 from vgcli_core.data.sources import DATASETS
 from vgcli_core.data.tasks.detection import STRUCTURE
 from vgcli_core.data.tasks.grounding import Described, GroundingRules, ground_samples
+from vgcli_core.data.tasks.visibility import MATCH
 from vgcli_core.evaluation.benchmarks import scan2cap, scannet_det, scanrefer, vsi_bench
 from vgcli_core.geometry.boxes import as_array, corners, transform
 from vgcli_core.media.markers import draw_markers
@@ -172,8 +173,10 @@ def test_validation_of_grounding_has_the_true_boxes(world):
         np.testing.assert_allclose(truth["bbox_3d"], other["bbox_3d"], **CLOSE)
         assert truth["kind"] == other["kind"] and truth["scene"] == key[0]
         same_views(world, one, expected[key])
-        # EmbodiedScan keeps back what its test scans show.
-        assert one.target_visible is None and expected[key].target_visible is not None
+        # EmbodiedScan keeps back what its test scans show. A box along the walls may miss half of a thing that is askew.
+        assert one.target_visible is None
+        assert (expected[key].target_visible is None) == (expected[key].info["iou"] < MATCH)
+    assert sum(one.target_visible is not None for one in expected.values()) > 20
 
 
 def test_captioning_in_training_points_at_the_true_centres(world):

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vgcli_core.data.rooms.labels import detection_label
+from vgcli_core.data.rooms.labels import LIKE_CLUTTER, UNNAMED, detection_label
+from vgcli_core.data.rooms.looks import Look, look_of
 from vgcli_core.data.rooms.render import Renderer, minimum_visible
-from vgcli_core.data.rooms.scene import STRUCTURE, Room, View
+from vgcli_core.data.rooms.scene import STRUCTURE, Room, Thing, View
 from vgcli_core.data.scan import Instance, Scan, ScanFrame
 from vgcli_core.geometry.boxes import Floats, rotations
 from vgcli_core.geometry.camera import unproject
@@ -42,12 +43,13 @@ class Film:
     Attributes:
         room: the room.
         scan: the room with the things that each frame shows; instance i is
-            `room.things[i]`, named as in detection (`labels`).
+            `room.things[i]`, named as in detection (`labels`): boxes among clutter, which looks the same, are UNNAMED.
         jpegs: the pictures as files, one for each frame.
         pixels: [F, T] how many pixels of frame f show thing t.
         structure: [F, 4] least and largest x, then y, in metres, of the walls, floor and ceiling that a frame shows;
             NaN where it shows none.
         doors: [F, D] how many pixels of frame f show door d, in the order of `doors_of`.
+        looks: of each thing.
     """
 
     room: Room
@@ -56,6 +58,7 @@ class Film:
     pixels: NDArray[np.int64]
     structure: Floats
     doors: NDArray[np.int64]
+    looks: tuple[Look, ...]
 
     @property
     def visible(self) -> NDArray[np.bool_]:
@@ -75,12 +78,14 @@ def film(room: Room) -> Film:
     """Render every frame once; pictures are kept as files, views are not."""
     jpegs, pixels, structure, doors = [], [], [], []
     leaves = doors_of(room)
+    tones = np.zeros((4, len(room.parts)))
     for shot in shots(room):
         jpegs.append(shot.jpeg)
         pixels.append(pixels_of(shot.view, len(room.things)))
         points = _structure_points(room, shot)
         structure.append(_extent(points))
         doors.append([_inside(points, leaf) for leaf in leaves])
+        tones += _tones(shot.view, len(room.parts))
     counts = np.array(pixels, dtype=np.int64).reshape(-1, len(room.things))
     return Film(
         room,
@@ -89,6 +94,7 @@ def film(room: Room) -> Film:
         counts,
         np.array(structure, dtype=np.float64).reshape(-1, 4),
         np.array(doors, dtype=np.int64).reshape(-1, len(leaves)),
+        _looks(room, tones),
     )
 
 
@@ -123,10 +129,29 @@ def _scan(room: Room, pixels: NDArray[np.int64]) -> Scan:
     )
     intrinsics = np.eye(4)
     intrinsics[:3, :3] = room.intrinsics
-    instances = tuple(
-        Instance(detection_label(thing.label), thing.box, number) for number, thing in enumerate(room.things)
-    )
+    instances = tuple(Instance(_name(room, thing), thing.box, number) for number, thing in enumerate(room.things))
     return Scan(f"rooms/{room.name}", frames, intrinsics, np.eye(4), instances, (room.width, room.height))
+
+
+def _name(room: Room, thing: Thing) -> str:
+    return UNNAMED if room.clutter and thing.label == LIKE_CLUTTER else detection_label(thing.label)
+
+
+def _tones(view: View, parts: int) -> Floats:
+    """Return how many pixels show each part, and the sums of their red, green and blue bytes, [4, P]."""
+    which = view.part.ravel()
+    rows = [np.bincount(which, minlength=parts)]
+    rows += [np.bincount(which, weights=view.image[..., channel].ravel(), minlength=parts) for channel in range(3)]
+    return np.array(rows, dtype=np.float64)
+
+
+def _looks(room: Room, tones: Floats) -> tuple[Look, ...]:
+    found, first = [], len(room.structure) + len(room.clutter)
+    for thing in room.things:
+        own = slice(first, first + len(thing.parts))
+        found.append(look_of(thing.parts, tones[0, own], tones[1:, own].T))
+        first = own.stop
+    return tuple(found)
 
 
 def _structure_points(room: Room, shot: Shot) -> Floats:

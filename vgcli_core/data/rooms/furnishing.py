@@ -7,6 +7,7 @@ from math import cos, pi, sin
 import numpy as np
 
 from vgcli_core.data.rooms.furniture import CATEGORIES
+from vgcli_core.data.rooms.labels import alike
 from vgcli_core.data.rooms.pieces import Maker, Piece, placed, scaled
 from vgcli_core.data.rooms.placement import GAP, Footprint, Plan, footprint
 from vgcli_core.data.rooms.scene import Thing
@@ -80,6 +81,15 @@ _SUPPORTS: dict[str, tuple[tuple[str, ...], float]] = {
     "book": (("table", "coffee table", "desk", "nightstand", "dresser", "cabinet", "stool"), pi),
     "box": (("cabinet", "dresser", "table", "washing machine", "desk"), 0.5),
 }
+# What rooms have several of, and how readily; and shares of rooms by how many there are.
+_SEVERAL = {
+    **{"chair": 4, "picture": 4, "plant": 3, "stool": 3, "pillow": 3, "book": 3, "box": 2, "lamp": 2, "monitor": 2},
+    **{"ottoman": 2, "armchair": 2, "trash can": 2, "backpack": 1.5, "cabinet": 1.5, "bookshelf": 1, "table": 1},
+}
+_HOW_MANY = {1: 0.06, 2: 0.06, 3: 0.24, 4: 0.24, 5: 0.21, 6: 0.19}
+_TOGETHER = 0.85  # share of the things with others of their label that stand near one of these
+_APART = (0.4, 1.2)  # metres between the middles of two that do
+_ANOTHER = 0.15  # times as readily as the first one, a second thing of the same label comes in without being asked for
 _SMALL_SHARE = 0.5  # of the things that have two forms, how many stand on others where they can
 _SEATS = ("chair", "stool")
 _TABLES = ("table", "desk", "coffee table")
@@ -121,18 +131,41 @@ def furnish(
     pool = {label: weight for label, weight in pool.items() if not categories or label in categories}
     if not pool:
         pool = dict.fromkeys(categories, 1.0)
-    labels, weights = list(pool), np.array(list(pool.values()))
     queue = [label for label in always if not categories or label in categories]
+    several = _draw_several(rng, pool, number // 2)
+    queue += several
     standing: list[_Standing] = []
     for _ in range(6 * number):
         if len(standing) >= number:
             break
-        label = queue.pop(0) if queue else labels[int(rng.choice(len(labels), p=weights / weights.sum()))]
+        label = queue.pop(0) if queue else _draw_label(rng, pool, standing, several)
         found = _find_place(rng, plan, standing, label, float(rng.uniform(*scale)))
         if found is not None:
             plan.taken.append(footprint(found.piece, found.place, found.yaw))
             standing.append(found)
     return tuple(_thing(one) for one in standing)
+
+
+def _draw_several(rng: np.random.Generator, pool: Mapping[str, float], most: int) -> list[str]:
+    """Draw a label that the room has several of, and repeat it as often; nothing for some rooms."""
+    able = {label: weight for label, weight in _SEVERAL.items() if label in pool}
+    wanted = min(int(rng.choice(list(_HOW_MANY), p=list(_HOW_MANY.values()))), most)
+    return [_draw(rng, able)] * wanted if able and wanted > 1 else []
+
+
+def _draw_label(
+    rng: np.random.Generator, pool: Mapping[str, float], standing: list[_Standing], several: list[str]
+) -> str:
+    """Draw what comes in next: mostly something that is not there yet, and that nobody mistakes for the several."""
+    there = {one.label for one in standing}
+    weights = {label: weight * (_ANOTHER if label in there else 1.0) for label, weight in pool.items()}
+    kept = {label: weight for label, weight in weights.items() if not any(alike(label, one) for one in several)}
+    return _draw(rng, kept or weights)
+
+
+def _draw(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
+    shares = np.array(list(weights.values()))
+    return list(weights)[int(rng.choice(len(shares), p=shares / shares.sum()))]
 
 
 def _thing(one: _Standing) -> Thing:
@@ -172,14 +205,21 @@ def _draw_place(
     rng: np.random.Generator, plan: Plan, standing: list[_Standing], label: str, piece: Piece
 ) -> tuple[tuple[float, float, float], float]:
     where = CATEGORIES[label].where
+    mates = [one for one in standing if one.label == label and one.support is None]
+    mate = mates[int(rng.integers(len(mates)))] if mates and rng.random() < _TOGETHER else None
     if where == "hung":
-        return _at_wall(rng, plan, piece, float(rng.uniform(1.2, 1.5)))
+        wall = None if mate is None else WALL_YAWS.index(mate.yaw)
+        return _at_wall(rng, plan, piece, float(rng.uniform(1.2, 1.5)), wall)
     tables = [one for one in standing if one.label in _TABLES]
     if label in _SEATS and tables and rng.random() < 0.75:
         return _beside(rng, tables[int(rng.integers(len(tables)))], piece)
     beds = [one for one in standing if one.label == "bed"]
     if label == "nightstand" and beds and rng.random() < 0.8:
         return _beside_bed(rng, beds[int(rng.integers(len(beds)))], piece)
+    if where != "wall" and mate is not None:
+        away, direction = float(rng.uniform(*_APART)), float(rng.uniform(-pi, pi))
+        x, y = mate.place[0] + away * cos(direction), mate.place[1] + away * sin(direction)
+        return (x, y, 0.0), float(rng.uniform(-pi, pi))
     if where == "wall" or (where == "any" and rng.random() < 0.6):
         return _at_wall(rng, plan, piece, 0.0)
     reach = min(piece.size[:2]) / 2
@@ -189,10 +229,10 @@ def _draw_place(
 
 
 def _at_wall(
-    rng: np.random.Generator, plan: Plan, piece: Piece, height: float
+    rng: np.random.Generator, plan: Plan, piece: Piece, height: float, wall: int | None = None
 ) -> tuple[tuple[float, float, float], float]:
-    """Return a place with the piece's back to a wall; one in three stands in a corner."""
-    wall = int(rng.integers(4))
+    """Return a place with the piece's back to a wall, any where none is named; one in three stands in a corner."""
+    wall = int(rng.integers(4)) if wall is None else wall
     reach = max(0.0, (wall_length(plan.size, wall) - piece.size[0]) / 2 - GAP - 0.005)
     along = (
         float(rng.choice([-1.0, 1.0])) * reach

@@ -1,5 +1,8 @@
 """From a seed and a number to a furnished room and its film. Nothing is drawn here; `render` does that."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 
 from vgcli_core.data.draws import numpy_generator
@@ -8,12 +11,13 @@ from vgcli_core.data.rooms.furnishing import KINDS, furnish
 from vgcli_core.data.rooms.paint import FABRICS, LACQUERS, pick
 from vgcli_core.data.rooms.pieces import block
 from vgcli_core.data.rooms.placement import Footprint, Plan
-from vgcli_core.data.rooms.scene import Part, Room
+from vgcli_core.data.rooms.scene import Part, Room, Thing
 from vgcli_core.data.rooms.settings import RoomSettings
 from vgcli_core.data.rooms.structure import build_structure, draw_lights, draw_openings
 from vgcli_core.geometry.camera import intrinsics_from_fov
 
 _USUAL = RoomSettings()
+_SEVERAL = 3  # things of one label
 
 
 def make_room(seed: int, number: int, settings: RoomSettings = _USUAL) -> Room:
@@ -47,7 +51,7 @@ def make_room(seed: int, number: int, settings: RoomSettings = _USUAL) -> Room:
     things = furnish(rng, plan, kind, number=wanted, scale=settings.object_scale, categories=settings.categories)
     rng = numpy_generator(seed, "rooms", number, "clutter")
     clutter = _clutter(rng, plan, int(rng.integers(settings.clutter[0], settings.clutter[1] + 1)))
-    targets = np.array([thing.box[:3] for thing in things]).reshape(-1, 3)
+    targets = np.array([thing.box[:3] for thing in _worth_seeing(things)]).reshape(-1, 3)
     return Room(
         name=name,
         size=size,
@@ -62,6 +66,12 @@ def make_room(seed: int, number: int, settings: RoomSettings = _USUAL) -> Room:
         kind=kind,
         lights=lights,
     )
+
+
+def _worth_seeing(things: Sequence[Thing]) -> list[Thing]:
+    """Return all things, and once more those of which there are several: a film that shows all of them counts them."""
+    counts = Counter(thing.label for thing in things)
+    return [*things, *(thing for thing in things if counts[thing.label] >= _SEVERAL)]
 
 
 def _clutter(rng: np.random.Generator, plan: Plan, number: int) -> tuple[Part, ...]:

@@ -67,6 +67,10 @@ def alike(label: str, other: str) -> bool:
     return label == other or any({label, other} <= group for group in _ALIKE)
 
 
+UNNAMED = "object"
+"""What EmbodiedScan calls things that have no name; detection asks for none of them."""
+
+
 def detection_label(label: str) -> str:
     """Return the name of a label in detection, which follows EmbodiedScan: "trash can" is "bin" there."""
     return _EMBODIEDSCAN.get(label, label)

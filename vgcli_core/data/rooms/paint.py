@@ -7,7 +7,7 @@ import numpy as np
 Colour = tuple[float, float, float]  # linear RGB in [0, 1]
 
 WOODS = ("#8a5a32", "#b98650", "#6b4226", "#d2a66b", "#4a2f20", "#c9a27a", "#7d6047")
-FABRICS = ("#46607f", "#8c4a4a", "#5c7a55", "#b5a58a", "#6a6a72", "#a3643c", "#3f4a5a", "#7a5a86", "#c2a24e", "#4f8a8b")
+FABRICS = ("#3f62a0", "#a53a3a", "#4f8048", "#b5a58a", "#6a6a72", "#a3643c", "#3f4a5a", "#76509a", "#c2a24e", "#4f8a8b")
 BEDDING = ("#e4e0d6", "#9fb4c8", "#c9a7a0", "#a9b89a", "#d9cba8", "#7587a6", "#b7a3c4")
 LACQUERS = ("#eceae4", "#d8d4c8", "#b9c4c2", "#7f9aa0", "#8a8f96", "#cfa96a", "#5d7186")
 METALS = ("#b8bcc0", "#8f949a", "#d0d2d2", "#5a5e63")

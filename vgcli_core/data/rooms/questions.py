@@ -8,8 +8,8 @@ Source: Yang et al., Thinking in Space, arXiv 2412.14171 (kinds of questions and
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
-from itertools import zip_longest
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from vgcli_core.data import draws
 from vgcli_core.data.rooms.question import CHOSEN, MEASURED, Draft, Question, lettered
@@ -17,6 +17,7 @@ from vgcli_core.data.rooms.questions_chosen import directions, nearest, orders, 
 from vgcli_core.data.rooms.questions_measured import counts, distances, room_sizes, sizes
 from vgcli_core.data.rooms.shown import Shown
 
+DIRECTIONS = tuple(kind for kind in CHOSEN if kind.startswith("object_rel_direction"))
 MOST = 3  # questions of one kind about one film
 
 
@@ -29,24 +30,36 @@ def ask(shown: Shown, seed: int, *, most: int = MOST) -> list[Question]:
         most: questions of one kind.
     """
     drafts: defaultdict[str, list[Draft]] = defaultdict(list)
-    for measured in (counts, distances, sizes, room_sizes):
+    for measured in (distances, sizes, room_sizes):
         for draft in measured(shown):
             drafts[draft.kind].append(draft)
-    for chosen in (nearest, directions, routes, orders):
-        generator = draws.generator(seed, "questions", shown.room.name, chosen.__name__)
-        for draft in chosen(shown, generator):
+    for drawn in (counts, nearest, directions, routes, orders):
+        generator = draws.generator(seed, "questions", shown.room.name, drawn.__name__)
+        for draft in drawn(shown, generator):
             drafts[draft.kind].append(draft)
     asked = []
     for kind in (*MEASURED, *CHOSEN):
         draw = draws.generator(seed, "letters", shown.room.name, kind)
         different = list({draft.text: draft for draft in drafts[kind]}.values())
-        asked += lettered(_answers_in_turn(different, draw)[:most], draw)
+        slots = islice(_answers_in_turn(different, draw), most)
+        asked += lettered([draft for draft in slots if draft is not None], draw)
     return asked
 
 
-def _answers_in_turn(drafts: Sequence[Draft], draw: random.Random) -> list[Draft]:
-    """Shuffle drafts so that their answers take turns: what is in front is seen more often than what is behind."""
+def _answers_in_turn(drafts: Sequence[Draft], draw: random.Random) -> Iterator[Draft | None]:
+    """Yield drafts so that their answers take turns in a drawn order.
+
+    What is in front is seen more often than what is behind, and is the answer more often. So a direction that has no
+    draft has its turn all the same, and gives None: otherwise one of the more frequent ones would be asked instead.
+    """
     groups: defaultdict[str, list[Draft]] = defaultdict(list)
     for draft in draw.sample(drafts, len(drafts)):
         groups[draft.answer].append(draft)
-    return [draft for turn in zip_longest(*groups.values()) for draft in turn if draft is not None]
+    same = {draft.choices for draft in drafts}
+    possible = sorted(*same) if len(same) == 1 and drafts[0].kind in DIRECTIONS else sorted(groups)
+    while any(groups.values()):
+        for answer in draw.sample(possible, len(possible)):
+            if groups[answer]:
+                yield groups[answer].pop()
+            elif drafts[0].kind in DIRECTIONS:
+                yield None

@@ -24,6 +24,8 @@ _BACK = 135.0  # degrees: from here on something is behind one's back (VSI-Bench
 _STEP = 0.05  # metres between points of a path that are looked at
 _SHOULDERS = 0.2  # metres to either side of a path that must be free
 _LOW = 0.5  # metres: what hangs higher is in nobody's way
+_ZIGZAGS = ("Turn Left, Turn Right", "Turn Right, Turn Left")
+_USUAL = 4.0  # times as readily one of these is offered: so they are right as often as others, where they are offered
 _MOVES = {"turn left": "Turn Left", "turn right": "Turn Right", "turn back": "Turn Back"}
 
 
@@ -166,9 +168,18 @@ def routes(shown: Shown, draw: random.Random) -> Iterator[Draft]:
             f"the {c}. You have reached the final destination."
         )
         answer = f"{_MOVES[moves[0]]}, {_MOVES[moves[1]]}"
-        every = [f"{one}, {two}" for one in _MOVES.values() for two in _MOVES.values()]
-        wrong = draw.sample([other for other in every if other != answer], OPTIONS - 1)
-        yield Draft("route_planning", text, answer, (answer, *wrong), walk)
+        yield Draft("route_planning", text, answer, (answer, *_other_moves(answer, draw)), walk)
+
+
+def _other_moves(answer: str, draw: random.Random) -> list[str]:
+    """Draw wrong options as often as they are right elsewhere: who knows which turns are usual gains nothing by it."""
+    left = [f"{one}, {two}" for one in _MOVES.values() for two in _MOVES.values()]
+    left.remove(answer)
+    wrong: list[str] = []
+    while len(wrong) < OPTIONS - 1:
+        wrong += draw.choices(left, [_USUAL if moves in _ZIGZAGS else 1.0 for moves in left])
+        left.remove(wrong[-1])
+    return wrong
 
 
 def _move(left: float) -> str:

@@ -1,5 +1,6 @@
 """Questions with a number as the answer: how many, how far, how long, how large."""
 
+import random
 from collections.abc import Iterator
 from itertools import combinations
 
@@ -12,21 +13,36 @@ from vgcli_core.data.rooms.shown import Shown
 from vgcli_core.geometry.boxes import corners
 from vgcli_core.geometry.camera import project
 
+ONES = 0.3  # share of the rooms in which it is asked how many there are of something, and there is one
+
+# Things of which a room may well have several: asked about one of them, nobody knows the answer without looking.
+_OFTEN_SEVERAL = (
+    *("armchair", "backpack", "book", "bookshelf", "box", "cabinet", "chair", "lamp", "monitor", "nightstand"),
+    *("ottoman", "picture", "pillow", "plant", "stool", "table", "trash can"),
+)
+
 SHORTEST = 0.3  # metres: shorter distances are asked for by nobody, and one decimal would say little
 
 
-def counts(shown: Shown) -> Iterator[Draft]:
-    """Ask how many there are of each label that several things have, all of them seen."""
+def counts(shown: Shown, draw: random.Random) -> Iterator[Draft]:
+    """Ask how many there are of each label that several things have, all of them seen; now and then of one thing."""
     labels = [thing.label for thing in shown.room.things]
+    ones: list[Draft] = []
     for label in sorted(set(labels)):
         members = tuple(number for number, other in enumerate(labels) if other == label)
         # A chair may be called an armchair or not; where both are there, people count differently.
         named = has_name(shown.room, members[0]) and all(
             len(rivals(shown.room, one)) == len(members) - 1 for one in members
         )
-        if len(members) > 1 and named and set(members) <= set(shown.things):
+        if named and set(members) <= set(shown.things):
             text = f"How many {label}(s) are in this room?"
-            yield Draft("object_counting", text, str(len(members)), things=members)
+            draft = Draft("object_counting", text, str(len(members)), things=members)
+            if len(members) > 1:
+                yield draft
+            elif label in _OFTEN_SEVERAL:
+                ones.append(draft)
+    if ones and draw.random() < ONES:
+        yield draw.choice(ones)
 
 
 def distances(shown: Shown) -> Iterator[Draft]:

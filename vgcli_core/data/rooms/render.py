@@ -29,7 +29,7 @@ class Renderer:
     """
 
     def __init__(self, room: Room) -> None:
-        parts = [*room.structure, *room.clutter, *(part for thing in room.things for part in thing.parts)]
+        parts = room.parts
         owners = [STRUCTURE] * len(room.structure) + [CLUTTER] * len(room.clutter)
         owners += [i for i, thing in enumerate(room.things) for _ in thing.parts]
         boxes = np.stack([part.box for part in parts])
@@ -59,7 +59,7 @@ class Renderer:
             np.clip(tones, 0, 255, out=tones)
             image[rows] = tones.T.reshape(-1, room.width, 3)
             faces[rows] = face.reshape(-1, room.width)
-        return View(smoothed(image, faces), depth, self._owners[which])
+        return View(smoothed(image, faces), depth, self._owners[which], which)
 
 
 def render(room: Room, frame: int) -> View:

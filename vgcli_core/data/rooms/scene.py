@@ -94,6 +94,11 @@ class Room:
     kind: str = ""
     lights: tuple[Light, ...] = ()
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All that is drawn: structure, clutter, then the parts of each thing."""
+        return (*self.structure, *self.clutter, *(part for thing in self.things for part in thing.parts))
+
 
 @dataclass(frozen=True)
 class View:
@@ -103,8 +108,10 @@ class View:
         image: [H, W, 3] uint8 RGB.
         depth: [H, W] float32, metres along the optical axis.
         owner: [H, W] int16, position in `Room.things`, or STRUCTURE or CLUTTER.
+        part: [H, W] int32, position in `Room.parts`.
     """
 
     image: NDArray[np.uint8]
     depth: NDArray[np.float32]
     owner: NDArray[np.int16]
+    part: NDArray[np.int32]

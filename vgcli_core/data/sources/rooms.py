@@ -10,14 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import PurePosixPath
+from typing import TypeVar
 
 from vgcli_core.data import draws
 from vgcli_core.data.base import Dataset, Need, Option, Plan, Request, Unit, Work
 from vgcli_core.data.rooms.between import axis_aligned
+from vgcli_core.data.rooms.captions import Caption, caption
 from vgcli_core.data.rooms.descriptions import Description, describe, only_ones
 from vgcli_core.data.rooms.film import Film, film
 from vgcli_core.data.rooms.generate import make_room
 from vgcli_core.data.rooms.labels import NYU40
+from vgcli_core.data.rooms.needs import Needs, needs_of
 from vgcli_core.data.rooms.options import FIRST, ROOMS, numbers_of, setting_options, settings_of
 from vgcli_core.data.rooms.question import Question
 from vgcli_core.data.rooms.questions import ask
@@ -27,7 +30,7 @@ from vgcli_core.data.tasks import frame_choice
 from vgcli_core.data.tasks.captioning import Captioned, CaptioningRules, caption_samples
 from vgcli_core.data.tasks.detection import DetectionRules, detect_samples, windows
 from vgcli_core.data.tasks.eval_type import kinds
-from vgcli_core.data.tasks.grounding import Described, GroundingRules, ground_samples
+from vgcli_core.data.tasks.grounding import NOT_SHOWN, REDRAWS, Described, GroundingRules, ground_samples
 from vgcli_core.data.tasks.posed import cameras_of, paths_of
 from vgcli_core.errors import UsageError, lookup
 from vgcli_core.geometry.boxes import Floats
@@ -38,7 +41,8 @@ NUM_FRAMES = 8
 
 _DETECT = {"detect_4": 4, "detect_6": 6}
 TASKS = ("ground", "ground_relational", "caption", *_DETECT, "ask")
-_KINDS = {"ground": "unique", "ground_relational": "relational"}  # of descriptions
+_KINDS = {"ground": ("unique",), "ground_relational": ("relational", "colour")}  # of descriptions
+_Text = TypeVar("_Text", Description, Caption)
 _TOO_SHORT = "film has too few frames for a window"
 
 
@@ -101,7 +105,8 @@ DATASET = Dataset(
         Option(
             "axis_aligned",
             False,
-            "as ScanRefer has it: boxes to ground and caption lie along the walls, kinds by class",
+            "as ScanRefer has it: boxes to ground and caption lie along the walls, kinds by class, the same texts for "
+            "both, and frames need show nothing but the object",
         ),
         Option("interval", 3, "frames of the film from one frame of a detection window to the next"),
         Option("windows", 4, "detection windows of each room and length"),
@@ -127,12 +132,11 @@ def _samples(filmed: Film, split: str, request: Request, work: Work) -> Iterator
     for task in dict.fromkeys(_tasks(request)):
         made: Iterator[Sample]
         if task in _KINDS:
-            chosen = [one for one in descriptions if one.kind == _KINDS[task]]
+            chosen = [one for one in descriptions if one.kind in _KINDS[task]]
             described = _described(filmed, chosen, descriptions, request)
             made = ground_samples(filmed.scan, described, _grounding(split, request), work)
         elif task == "caption":
-            captioned = _captioned(filmed, descriptions, split, request)
-            made = caption_samples(filmed.scan, captioned, _captioning(split, request), work)
+            made = _captions(filmed, descriptions, split, request, work)
         elif task in _DETECT:
             made = _detection(filmed, split, request, work, _DETECT[task])
         else:
@@ -151,6 +155,7 @@ def _grounding(split: str, request: Request) -> GroundingRules:
         choice=request.choice,
         seed=request.seed,
         cameras=_with_cameras(request),
+        distinct=not request.options["axis_aligned"],
     )
 
 
@@ -185,36 +190,75 @@ def _described(
             kind=kind[one.thing],
             info=_ids(filmed, one.thing, number) | {"description": one.kind, "anchors": list(one.anchors)},
             order=order,
+            needs=() if request.options["axis_aligned"] else needs_of(filmed, one),
         )
         for order, (number, one) in enumerate(_numbered(everything))
         if one in chosen
     ]
 
 
-def _captioned(filmed: Film, descriptions: Sequence[Description], split: str, request: Request) -> list[Captioned]:
-    """Return an object for each description in training, for each thing in evaluation."""
-    kind = _kinds(filmed, descriptions, request)
+def _captions(
+    filmed: Film, descriptions: Sequence[Description], split: str, request: Request, work: Work
+) -> Iterator[Sample]:
+    rules = _captioning(split, request)
+    if request.options["axis_aligned"]:
+        # ScanRefer's descriptions serve both tasks, whatever the frames show.
+        captioned = [one for one, _ in _captioned(filmed, descriptions, split, request)]
+        return caption_samples(filmed.scan, captioned, rules, work)
+    starts: dict[str, int] = {}
+    captioned = []
+    for one, text in _captioned(filmed, caption(filmed, request.seed), split, request):
+        # In evaluation all texts of a thing are references: no frames could show what all of them name.
+        needs = needs_of(filmed, text if rules.training else Caption(text.thing, text.text))
+        start = _start(filmed, one.id, needs, rules)
+        if start is None:
+            work.drop(NOT_SHOWN)
+        else:
+            starts[one.id] = start
+            captioned.append(one)
+    return caption_samples(filmed.scan, captioned, rules, work, lambda one: starts[one.id])
+
+
+def _start(filmed: Film, name: str, needs: Needs, rules: CaptioningRules) -> int | None:
+    """Return a random start from which frames show all that is needed; None where many draws find none."""
+    total = len(filmed.scan.frames)
+    draw = draws.generator(rules.seed, NAME, rules.split, "captions", filmed.scan.name, name)
+    for _ in range(REDRAWS + 1):
+        start = draw.randrange(total)
+        fixed = rules.choice == "fixed"
+        positions = (
+            frame_choice.fixed(total, rules.num_frames)
+            if fixed
+            else frame_choice.cyclic(total, rules.num_frames, start)
+        )
+        if all(frame_choice.sees(positions, need) for need in needs):
+            return start
+    return None
+
+
+def _captioned(filmed: Film, texts: Sequence[_Text], split: str, request: Request) -> Iterator[tuple[Captioned, _Text]]:
+    """Yield an object for each text in training, for each thing in evaluation, with the (first) text."""
+    kind = _kinds(filmed, texts, request)
     references: dict[int, list[str]] = {}
-    for one in descriptions:
+    for one in texts:
         references.setdefault(one.thing, []).append(one.text)
-    captioned: list[Captioned] = []
-    for number, one in _numbered(descriptions):
+    order = 0
+    for number, one in _numbered(texts):
         if split != "train" and number:
             continue
         box = _box(filmed, one.thing, request)
-        captioned.append(
-            Captioned(
-                id=f"{one.thing}/{number}" if split == "train" else str(one.thing),
-                text=one.text,
-                box=box,
-                true_box=box,
-                references=tuple(references[one.thing]),
-                kind=kind[one.thing],
-                info=_ids(filmed, one.thing, number),
-                order=len(captioned),
-            )
+        captioned = Captioned(
+            id=f"{one.thing}/{number}" if split == "train" else str(one.thing),
+            text=one.text,
+            box=box,
+            true_box=box,
+            references=tuple(references[one.thing]),
+            kind=kind[one.thing],
+            info=_ids(filmed, one.thing, number),
+            order=order,
         )
-    return captioned
+        yield captioned, one
+        order += 1
 
 
 def _detection(filmed: Film, split: str, request: Request, work: Work, num_frames: int) -> Iterator[Sample]:
@@ -253,7 +297,7 @@ def _asked(filmed: Film, split: str, request: Request) -> Iterator[Sample]:
             ),
             question_type=question.kind,
             options=question.options,
-            cameras=cameras_of(filmed.scan, positions) if _with_cameras(request) else None,
+            cameras=cameras_of(filmed.scan, positions, with_poses=_with_cameras(request)),
             truth=None if split == "train" else _truth(filmed, question),
             target_visible=True if question.things else None,
             info={"things": list(question.things)},
@@ -270,15 +314,15 @@ def _truth(filmed: Film, question: Question) -> dict[str, object]:
     return truth | {"options": list(question.options)} if question.options else truth
 
 
-def _numbered(descriptions: Sequence[Description]) -> Iterator[tuple[int, Description]]:
-    """Yield descriptions, each with its number among those of its thing."""
+def _numbered(texts: Sequence[_Text]) -> Iterator[tuple[int, _Text]]:
+    """Yield texts, each with its number among those of its thing."""
     seen: Counter[int] = Counter()
-    for one in descriptions:
+    for one in texts:
         yield seen[one.thing], one
         seen[one.thing] += 1
 
 
-def _kinds(filmed: Film, descriptions: Sequence[Description], request: Request) -> dict[int, str]:
+def _kinds(filmed: Film, descriptions: Sequence[Description] | Sequence[Caption], request: Request) -> dict[int, str]:
     """Return "unique" or "multiple" for each described thing: can its label mean nothing else in the room?
 
     ScanRefer counts otherwise: within its classes, most of them in one class of "others", and described things only.

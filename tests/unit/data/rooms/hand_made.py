@@ -3,6 +3,7 @@
 import numpy as np
 
 from vgcli_core.data.rooms.film import Film, doors_of
+from vgcli_core.data.rooms.looks import Look
 from vgcli_core.data.rooms.scene import Part, Room, Thing
 from vgcli_core.data.scan import Instance, Scan, ScanFrame
 from vgcli_core.geometry.camera import intrinsics_from_fov
@@ -45,7 +46,7 @@ def room_of(*things, structure=(), clutter=(), size=(6.0, 6.0, 2.5), frames=4):
     )
 
 
-def film_of(room, pixels=None, doors=ENOUGH, extent=None):
+def film_of(room, pixels=None, doors=ENOUGH, extent=None, looks=()):
     """A film whose frames show each thing with `pixels` [F, T], all of them well where that is not given."""
     frames, things = len(room.cameras_to_world), len(room.things)
     pixels = np.full((frames, things), ENOUGH) if pixels is None else np.array(pixels)
@@ -69,6 +70,7 @@ def film_of(room, pixels=None, doors=ENOUGH, extent=None):
         pixels.astype(np.int64),
         np.tile(np.array(extent, dtype=np.float64), (frames, 1)),
         np.full((frames, len(doors_of(room))), doors),
+        looks or (Look(),) * things,
     )
 
 

@@ -9,9 +9,10 @@ from PIL import Image
 from tests.unit.data.rooms.hand_made import door, room_of, thing
 from vgcli_core.data.rooms.film import doors_of, film, frame_path, shots
 from vgcli_core.data.rooms.generate import make_room
-from vgcli_core.data.rooms.labels import detection_label
+from vgcli_core.data.rooms.labels import UNNAMED, detection_label
 from vgcli_core.data.rooms.render import VISIBLE_SHARE, render
 from vgcli_core.data.rooms.settings import RoomSettings
+from vgcli_core.data.tasks.detection import STRUCTURE
 
 SETTINGS = RoomSettings(width=80, height=60, num_frames=6)
 
@@ -52,9 +53,21 @@ def test_the_scan_is_the_room(filmed):
     np.testing.assert_array_equal(scan.intrinsics[:3, :3], room.intrinsics)
     for frame, pose in zip(scan.frames, room.cameras_to_world, strict=True):
         np.testing.assert_array_equal(frame.camera_to_scan, pose)
-    assert [one.label for one in scan.instances] == [detection_label(one.label) for one in room.things]
+    named = [UNNAMED if room.clutter and one.label == "box" else detection_label(one.label) for one in room.things]
+    assert [one.label for one in scan.instances] == named
     for instance, one in zip(scan.instances, room.things, strict=True):
         np.testing.assert_array_equal(instance.box, one.box)
+
+
+def test_boxes_have_a_name_in_detection_only_where_no_clutter_looks_like_them():
+    boxes = thing("box", 0, 0), thing("bed", 1, 1)
+    small = {"size": (4.0, 4.0, 2.5), "frames": 1}
+    structure = make_room(5, 2, SETTINGS).structure
+    tidy, untidy = (
+        film(room_of(*boxes, structure=structure, clutter=clutter, **small)) for clutter in ((), thing("", -1, 1).parts)
+    )
+    assert [one.label for one in tidy.scan.instances] == ["box", "bed"]
+    assert [one.label for one in untidy.scan.instances] == [UNNAMED, "bed"] and UNNAMED in STRUCTURE
 
 
 def test_the_walls_that_are_seen_lie_within_the_room(filmed):

@@ -53,6 +53,12 @@ def test_thirty_rooms_have_many_categories_and_several_of_one_class():
     assert sum(thing.support is not None for room in ROOMS for thing in room.things) >= 15
 
 
+def test_how_many_there_are_of_a_label_is_well_spread():
+    often = Counter(max(Counter(t.label for t in room.things).values()) for room in ROOMS)
+    assert max(often.values()) <= 0.4 * len(ROOMS)
+    assert sum(often[number] for number in (3, 4, 5, 6)) >= 0.4 * len(ROOMS)
+
+
 def test_things_are_made_of_parts_and_their_box_is_tight_around_them():
     for room in ROOMS:
         for thing in room.things:
@@ -180,10 +186,10 @@ def test_settings_choose_what_there_is():
     chosen = replace(
         SETTINGS, categories=("bed", "chair", "pillow"), things=(4, 4), clutter=(2, 2), object_scale=(1, 1)
     )
-    rooms = [make_room(1, number, chosen) for number in range(8)]
+    rooms = [make_room(1, number, chosen) for number in range(24)]
     assert {thing.label for room in rooms for thing in room.things} == {"bed", "chair", "pillow"}
     assert all(len(room.things) <= 4 and len(room.clutter) <= 2 for room in rooms)
-    assert sum(len(room.things) == 4 for room in rooms) >= 6
+    assert sum(len(room.things) == 4 for room in rooms) >= 18
 
 
 @pytest.mark.parametrize("label", CATEGORIES)

@@ -3,6 +3,7 @@
 import random
 import re
 from collections import Counter
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from tests.unit.data.rooms.hand_made import ENOUGH, film_of, room_of, slow_dista
 from vgcli_core.data.rooms.film import film
 from vgcli_core.data.rooms.generate import make_room
 from vgcli_core.data.rooms.question import CHOSEN, MEASURED, Draft, lettered
-from vgcli_core.data.rooms.questions import MOST, ask
+from vgcli_core.data.rooms.questions import MOST, _answers_in_turn, ask
 from vgcli_core.data.rooms.questions_chosen import directions, nearest, orders, routes
 from vgcli_core.data.rooms.questions_measured import counts, distances, room_sizes, sizes
 from vgcli_core.data.rooms.settings import RoomSettings
@@ -37,17 +38,26 @@ def test_kinds_are_those_of_the_benchmark():
 
 def test_things_are_counted_where_all_of_them_are_seen():
     chairs = thing("chair", 0, 0), thing("chair", 1, 0), thing("chair", 2, 0), thing("bed", 0, 2)
-    (found,) = counts(view(*chairs))
+    (found,) = counts(view(*chairs), draw())
     assert (found.text, found.answer, found.things) == ("How many chair(s) are in this room?", "3", (0, 1, 2))
-    assert not list(counts(view(*chairs, pixels=[[ENOUGH, ENOUGH, 0, ENOUGH]] * 4)))
+    assert not list(counts(view(*chairs, pixels=[[ENOUGH, ENOUGH, 0, ENOUGH]] * 4), draw()))
+
+
+def test_now_and_then_there_is_one_of_what_there_might_be_several_of():
+    things = thing("chair", 0, 0), thing("bed", 1, 0), thing("lamp", 2, 0)
+    found = [list(counts(view(*things), random.Random(seed))) for seed in range(400)]
+    assert {len(drafts) for drafts in found} == {0, 1}
+    asked = [drafts[0] for drafts in found if drafts]
+    assert {(one.text.split()[2], one.answer) for one in asked} == {("chair(s)", "1"), ("lamp(s)", "1")}
+    assert 0.25 < len(asked) / 400 < 0.45
 
 
 def test_things_are_not_counted_where_people_would_count_differently():
     chairs = thing("chair", 0, 0), thing("chair", 1, 0)
-    assert not list(counts(view(*chairs, thing("armchair", 2, 0))))
+    assert not list(counts(view(*chairs, thing("armchair", 2, 0)), draw()))
     boxes = thing("box", 0, 0), thing("box", 1, 0)
-    assert list(counts(view(*boxes)))
-    assert not list(counts(view(*boxes, clutter=thing("", 2, 2).parts)))
+    assert list(counts(view(*boxes), draw()))
+    assert not list(counts(view(*boxes, clutter=thing("", 2, 2).parts), draw()))
 
 
 def test_distance_is_between_closest_points_and_rounded_to_decimetres():
@@ -176,6 +186,50 @@ def test_right_answers_take_turns_among_the_letters():
         assert all(sorted(option[3:] for option in one.options) == list("abcd") for one in asked)
         first[asked[0].answer] += 1
     assert all(50 < first[letter] < 100 for letter in "ABCD")
+
+
+@pytest.fixture(scope="module")
+def many():
+    """Questions about many rooms."""
+    settings = RoomSettings(width=84, height=63, num_frames=12)
+    films = (film(make_room(3, number, settings)) for number in range(90))
+    return [one for filmed in films for one in ask(shown(filmed, uniform(12, 8)), 0)]
+
+
+def test_no_constant_answer_is_right_too_often(many):
+    """What a model gets that never looks at a picture; the bounds leave room for the chance of so few rooms."""
+    answers = {}
+    for one in many:
+        answers.setdefault(one.kind, []).append(chosen_option(one) if one.options else one.answer)
+    best = {kind: Counter(found).most_common(1)[0][1] / len(found) for kind, found in answers.items()}
+    assert best["object_counting"] <= 0.45 and len(answers["object_counting"]) > 40
+    assert {"1", "2", "3", "4"} <= set(answers["object_counting"])
+    assert best["object_rel_direction_hard"] <= 0.31 and len(answers["object_rel_direction_hard"]) > 80
+    assert best["route_planning"] <= 0.28 and len(answers["route_planning"]) > 40
+    areas = np.array(answers["room_size_estimation"], float)
+    assert np.percentile(areas, 90) > 2.5 * np.percentile(areas, 10)
+
+
+def test_who_knows_which_turns_are_usual_gains_nothing(many):
+    routes_ = [one for one in many if one.kind == "route_planning"]
+    right = Counter(chosen_option(one) for one in routes_)
+    guessed = [max(one.options, key=lambda option: right[option[3:]])[3:] == chosen_option(one) for one in routes_]
+    assert np.mean(guessed) <= 0.4  # with its own questions counted, which flatters it
+
+
+def test_a_direction_that_no_thing_is_in_has_its_turn_all_the_same():
+    sides = ("front-left", "front-right", "back-left", "back-right")
+    drafts = [
+        Draft("object_rel_direction_hard", f"{side} {number}", side, sides) for side in sides[:2] for number in range(9)
+    ]
+    asked_for = Counter()
+    for seed in range(400):
+        first = [one for one in islice(_answers_in_turn(drafts, random.Random(seed)), 3) if one is not None]
+        assert len({one.answer for one in first}) == len(first) <= 2
+        asked_for.update(one.answer for one in first)
+    # Three of four turns, whatever the others have: as often as where all four have things.
+    assert all(0.7 < asked_for[side] / 400 < 0.8 for side in sides[:2])
+    assert len([one for one in _answers_in_turn(drafts, draw()) if one is not None]) == len(drafts)
 
 
 @pytest.fixture(scope="module")

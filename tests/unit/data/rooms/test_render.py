@@ -176,7 +176,9 @@ def test_a_thing_counts_as_visible_from_a_share_of_the_picture_on():
     assert minimum_visible(112, 140) == 60
     owner = np.full((112, 140), STRUCTURE, np.int16)
     owner[0, :60], owner[1, :59], owner[2, :70] = 3, 1, CLUTTER
-    view = View(np.zeros((112, 140, 3), np.uint8), np.ones((112, 140), np.float32), owner)
+    view = View(
+        np.zeros((112, 140, 3), np.uint8), np.ones((112, 140), np.float32), owner, np.zeros((112, 140), np.int32)
+    )
     assert visible_things(view) == {3: 60}
     assert visible_things(view, 59) == {1: 59, 3: 60}
     assert visible_things(view, 0) == {1: 59, 3: 60}

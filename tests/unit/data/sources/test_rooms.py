@@ -1,5 +1,6 @@
 """The dataset of rooms: all tasks, truths that the benchmarks take, and requests that are refused in plain words."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -7,13 +8,17 @@ import numpy as np
 import pytest
 
 from tests.unit.data.harness import collect, request_for
+from vgcli_core.data.rooms.descriptions import with_article
 from vgcli_core.data.rooms.film import film
 from vgcli_core.data.rooms.generate import make_room
+from vgcli_core.data.rooms.labels import alike
 from vgcli_core.data.rooms.options import FIRST, settings_of
+from vgcli_core.data.rooms.render import minimum_visible
 from vgcli_core.data.rooms.settings import RoomSettings
 from vgcli_core.data.sample import to_line, truth_of
 from vgcli_core.data.sources import DATASETS
 from vgcli_core.data.sources.rooms import DATASET, NUM_FRAMES, TASKS
+from vgcli_core.data.tasks.grounding import NOT_SHOWN
 from vgcli_core.errors import DataError, UnknownName, UsageError, VgllmError
 from vgcli_core.evaluation.benchmarks import scan2cap, scannet_det, scanrefer, vsi_bench
 from vgcli_core.geometry.boxes import as_array, corners, transform
@@ -75,7 +80,7 @@ def test_all_samples_carry_exact_cameras_unless_they_are_not_wanted(everything):
         np.testing.assert_array_equal(one.cameras.camera_to_world, room.cameras_to_world[places])
         np.testing.assert_array_equal(one.cameras.intrinsics, room.intrinsics)
     bare = rooms("train", scenes=1, cameras=False)
-    assert bare.samples and all(one.cameras is None for one in bare.samples)
+    assert bare.samples and all(len(one.cameras.camera_to_world) == 0 for one in bare.samples)
 
 
 def test_answers_of_grounding_name_a_frame_that_shows_the_thing(everything):
@@ -127,6 +132,98 @@ def test_visible_frames_of_a_truth_are_those_with_enough_pixels():
         seen = filmed.visible[[int(frame[-9:-4]) for frame in one.frames], int(one.info["object_id"])]
         assert one.truth["visible_frames"] == np.flatnonzero(seen).tolist()
         assert one.target_visible == bool(seen.any())
+
+
+def films_of(samples, options=None):
+    """The films of samples, by scene."""
+    settings = settings_of(request_for(DATASET, NOWHERE, options=SMALL | (options or {})).options)
+    names = {one.scene for one in samples}
+    return {name: film(make_room(0, int(name.removeprefix("room_")), settings)) for name in names}
+
+
+def seen_in(filmed, sample):
+    """Which things [T] the frames of a sample show."""
+    return filmed.visible[[int(frame[-9:-4]) for frame in sample.frames]].any(axis=0)
+
+
+@pytest.mark.parametrize("choice", ["cyclic", "fixed"])
+def test_frames_show_all_that_a_description_compares(choice):
+    """Every sentence is read here, and each thing that it names, and one that it is chosen from, must be in a frame."""
+    found = rooms("train", "val", scenes=5, choice=choice, options={"tasks": "ground,ground_relational"}).samples
+    films, compared = films_of(found), Counter()
+    for one in found:
+        filmed, places = films[one.scene], [int(frame[-9:-4]) for frame in one.frames]
+        labels, seen = [thing.label for thing in filmed.room.things], seen_in(filmed, one)
+        target = int(one.info["object_id"])
+        text = one.question.split("\nText: ")[1].split("\n")[0]
+        assert seen[target], text
+        landmark = re.search(r"(?:next to|closest to|furthest from| on) the ([a-z ]+?)\.?$", text)
+        if landmark and landmark[1] == "door":
+            assert (filmed.doors[places].max(axis=1) >= minimum_visible(42, 56)).any(), text
+        elif landmark:
+            assert any(seen[number] for number, label in enumerate(labels) if label == landmark[1]), text
+        word = re.search("closest|furthest|largest|smallest|tallest", text)
+        if word:
+            others = [n for n, label in enumerate(labels) if n != target and alike(label, labels[target])]
+            assert seen[others].any(), text
+            compared[word[0]] += 1
+    assert len(compared) == 5 and sum(compared.values()) > 30
+
+
+def test_as_scanrefer_has_it_frames_need_show_nothing_but_the_thing():
+    options = {"tasks": "ground_relational", "axis_aligned": True}
+    found = rooms("train", scenes=5, num_frames=1, options=options)
+    films = films_of(found.samples)
+    assert not all(seen_in(films[one.scene], one)[one.info["anchors"]].all() for one in found.samples)
+    assert not found.work.drops[NOT_SHOWN]
+    # Otherwise nothing is hidden, and what cannot be shown is counted.
+    strict = rooms("train", scenes=5, num_frames=1, options=options | {"axis_aligned": False})
+    assert strict.work.drops[NOT_SHOWN] and 0 < len(strict.samples) < len(found.samples)
+
+
+def test_relational_samples_are_of_things_whose_label_might_mean_others(everything):
+    found = [one for one in everything.samples if one.task == "ground" and one.split == "train"]
+    films, checked = films_of(found), Counter()
+    for one in found:
+        labels = [thing.label for thing in films[one.scene].room.things]
+        own = labels[int(one.info["object_id"])]
+        ambiguous = sum(alike(own, label) for label in labels) > 1
+        assert ambiguous == (task_of(one) == "ground_relational")
+        checked[ambiguous] += 1
+    assert min(checked.values()) > 20
+
+
+def test_no_two_samples_are_the_same(everything):
+    seen = Counter((one.split, one.frames, one.conversations) for one in everything.samples)
+    assert max(seen.values()) == 1
+    # A sample shows all of a film of 8 frames, in one of 8 orders.
+    short = rooms("train", scenes=6, options={"film_frames": 8, "tasks": "ground"})
+    pairs = Counter((one.frames, one.conversations) for one in short.samples)
+    assert short.samples and max(pairs.values()) == 1
+
+
+def test_captions_say_more_than_a_label_and_show_what_they_name(everything):
+    found = [one for one in everything.samples if task_of(one) == "caption" and one.split == "train"]
+    films, bare, named = films_of(found), 0, 0
+    for one in found:
+        filmed, text = films[one.scene], one.answer.lower()
+        seen, labels = seen_in(filmed, one), [thing.label for thing in filmed.room.things]
+        assert seen[int(one.info["object_id"])] and "there is one" not in text
+        for name in re.findall(r"(?:next to|above| on) (?:the|an?) ([a-z ]+?)(?:\.|$)", text):
+            if name in labels:
+                assert any(seen[number] for number, label in enumerate(labels) if label == name), text
+                named += 1
+        bare += text == f"this is {with_article(labels[int(one.info['object_id'])])}."
+    assert bare <= 0.05 * len(found) and named > 20
+    assert len({one.answer for one in found}) >= 0.8 * len(found) > 50
+
+
+def test_boxes_are_not_asked_for_where_unnamed_ones_look_the_same():
+    for clutter, named in (("0:0", True), ("2:2", False)):
+        options = {"tasks": "detect_4", "clutter": clutter, "categories": "box,bed,table", "things": "6"}
+        found = rooms("train", scenes=6, options=options).samples
+        labels = Counter(framed.box.label for one in found for framed in one.boxes)
+        assert (labels["box"] > 0) == named and labels["table"] and not labels["object"]
 
 
 def test_only_frames_that_samples_name_are_stored(everything):
