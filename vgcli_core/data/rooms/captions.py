@@ -35,7 +35,8 @@ SQUARE, LONG = 1.1, 1.5  # ratio of edges up to which a table is square, and fro
 LARGE = 0.4  # square metres of a picture from which on it is large
 ABOVE = 0.15  # metres to the side of a thing of what hangs above it, at most
 
-_EITHER_HEIGHT = ("cabinet", "bookshelf", "lamp", "plant", "dresser")
+_CUPBOARDS = ("cabinet", "bookshelf", "dresser")
+_TALL_OR_SMALL = (*_CUPBOARDS, "lamp", "plant")
 _TABLES = ("table", "coffee table", "desk", "ottoman")
 _MOST_DETAILS = 3  # phrases that a draw looks at: more of them make no better caption
 
@@ -112,8 +113,10 @@ def _names(film: Film, number: int) -> list[str]:
 
 def _shape(thing: Thing) -> str:
     width, depth, height = thing.box[3:6].tolist()
-    if thing.label in _EITHER_HEIGHT and thing.support is None:
-        return "tall" if height >= TALL else "low" if height <= LOW else ""
+    if thing.label in _TALL_OR_SMALL and height >= TALL:
+        return "tall"
+    if thing.label in _CUPBOARDS and height <= LOW:
+        return "low"
     if thing.label == "picture":
         return "wide" if width >= LONG * height else "large" if width * height >= LARGE else ""
     if thing.label in _TABLES:

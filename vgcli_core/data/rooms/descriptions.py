@@ -8,7 +8,7 @@ the label is said only where the label might mean others: whoever finds the thin
 Wording: lower case with full stops, as annotators of ScanRefer wrote.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal, NamedTuple
@@ -142,7 +142,8 @@ def landmarks_of(film: Film) -> list[Landmark]:
 
 def door_seen(film: Film) -> NDArray[np.bool_]:
     """Tell which frames [F] show enough of a door."""
-    return film.doors.max(axis=1, initial=0) >= minimum_visible(film.room.height, film.room.width)
+    enough: NDArray[np.bool_] = film.doors >= minimum_visible(film.room.height, film.room.width)
+    return enough.any(axis=1)
 
 
 def is_next_to(thing: Thing, landmark: Landmark) -> bool:
@@ -173,7 +174,7 @@ def _wordings(label: str, phrase: _Phrase) -> Iterator[str]:
         yield f"we are looking for {with_article(label)}. {phrase.clause}."
 
 
-def _phrases(film: Film, number: int, seen: Collection[int], landmarks: Sequence[Landmark]) -> Iterator[_Phrase]:
+def _phrases(film: Film, number: int, seen: frozenset[int], landmarks: Sequence[Landmark]) -> Iterator[_Phrase]:
     room = film.room
     thing, others = room.things[number], rivals(room, number)
     if not others:
@@ -193,7 +194,7 @@ def _phrases(film: Film, number: int, seen: Collection[int], landmarks: Sequence
         yield from _by_size(room, thing, others, compared)
 
 
-def _on(room: Room, thing: Thing, others: Sequence[int], seen: Collection[int]) -> Iterator[_Phrase]:
+def _on(room: Room, thing: Thing, others: Sequence[int], seen: frozenset[int]) -> Iterator[_Phrase]:
     if thing.support is None or thing.support not in seen:
         return
     below = room.things[thing.support].label

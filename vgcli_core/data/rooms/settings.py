@@ -42,8 +42,8 @@ class RoomSettings:
         fps: frames per second of the film.
         room_side: width and depth of the room, metres.
         room_height: metres.
-        things: number of objects; fewer where a small room has no place for more.
-        clutter: number of unnamed boxes.
+        things: number of objects, up to half of them of one label; fewer where a small room has no place for more.
+        clutter: number of unnamed boxes, which hide things and are never asked for.
         object_scale: each object is this many times its usual size, all edges alike.
         categories: labels to use; () for all.
         camera_height: metres above the floor, one draw for a room, kept within a few centimetres along the path.
