@@ -173,7 +173,7 @@ def test_validation_of_grounding_has_the_true_boxes(world):
         np.testing.assert_allclose(truth["bbox_3d"], other["bbox_3d"], **CLOSE)
         assert truth["kind"] == other["kind"] and truth["scene"] == key[0]
         same_views(world, one, expected[key])
-        # EmbodiedScan keeps back what its test scans show. A box along the walls may miss half of a thing that is askew.
+        # EmbodiedScan keeps back what its test scans show. A box along the walls may miss half of a thing askew.
         assert one.target_visible is None
         assert (expected[key].target_visible is None) == (expected[key].info["iou"] < MATCH)
     assert sum(one.target_visible is not None for one in expected.values()) > 20

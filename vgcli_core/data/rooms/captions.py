@@ -32,7 +32,9 @@ IN_CORNER = 0.25  # metres from two walls of what stands in a corner, at most
 AMID = 0.12  # share of the room's edges that the middle of a thing in the middle of the room is off, at most
 TALL, LOW = 1.4, 0.95  # metres: cupboards and shelves from here on are tall, up to here low
 SQUARE, LONG = 1.1, 1.5  # ratio of edges up to which a table is square, and from which on it is long, a picture wide
-LARGE = 0.4  # square metres of a picture from which on it is large
+LARGE, SMALL = 0.4, 0.2  # square metres of a picture from which on it is large, and up to which it is small
+HANGS = 0.5  # metres above the floor of what hangs on a wall, at least
+NEAR = 1.2  # metres along the wall to what a picture hangs near, at most
 ABOVE = 0.15  # metres to the side of a thing of what hangs above it, at most
 
 _CUPBOARDS = ("cabinet", "bookshelf", "dresser")
@@ -89,6 +91,8 @@ def caption(film: Film, seed: int, *, most: int = MOST) -> list[Caption]:
             continue
         draw = draws.generator(seed, "captions", room.name, number)
         details = [*_details(film, number, landmarks), *compared.get(number, [])]
+        # It may be next to two chairs, and that is said once.
+        details = list({detail.clause: detail for detail in details}.values())
         details = draw.sample(details, min(_MOST_DETAILS, len(details)))
         texts = dict(_texts(_names(film, number), details))
         for text in draw.sample(sorted(texts), min(most, len(texts))):
@@ -118,7 +122,8 @@ def _shape(thing: Thing) -> str:
     if thing.label in _CUPBOARDS and height <= LOW:
         return "low"
     if thing.label == "picture":
-        return "wide" if width >= LONG * height else "large" if width * height >= LARGE else ""
+        area = width * height
+        return "wide" if width >= LONG * height else "large" if area >= LARGE else "small" if area <= SMALL else ""
     if thing.label in _TABLES:
         ratio = max(width, depth) / min(width, depth)
         return "square" if ratio <= SQUARE else "long" if ratio >= LONG else ""
@@ -150,8 +155,13 @@ def _details(film: Film, number: int, landmarks: list[Landmark]) -> Iterator[_De
     else:
         yield from _at_walls(room, thing)
     for landmark in landmarks:
-        if landmark.number is None and is_next_to(thing, landmark):
+        by_door = landmark.number is None
+        anchors = () if landmark.number is None else (landmark.number,)
+        if by_door and is_next_to(thing, landmark):
             yield _Detail(f"next to the {landmark.name}", f"it is next to the {landmark.name}", by_door=True)
+        elif _hangs(thing) and landmark.number != number and 0 < ground_distance(thing.box, landmark.box) <= NEAR:
+            words = f"on the wall near the {landmark.name}"
+            yield _Detail(words, f"it hangs {words}", anchors, by_door)
     for other in sorted(seen - {number}):
         words = _beside(film, number, other)
         if words:
@@ -180,11 +190,14 @@ def _called(room: Room, number: int) -> str:
     return f"the {label}" if number in only_ones(room) else with_article(label)
 
 
+def _hangs(thing: Thing) -> bool:
+    return thing.support is None and float(thing.box[2] - thing.box[5] / 2) > HANGS
+
+
 def _at_walls(room: Room, thing: Thing) -> Iterator[_Detail]:
     rim = np.abs(footprint(thing.box)).max(axis=0)
     away = np.array(room.size[:2]) / 2 - rim
-    hangs = thing.box[2] - thing.box[5] / 2 > 0.5
-    if hangs:
+    if _hangs(thing):
         yield _Detail("on the wall", "it hangs on the wall")
     elif (away <= IN_CORNER).all():
         yield _Detail("in the corner of the room", "it stands in the corner of the room")

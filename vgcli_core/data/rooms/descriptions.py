@@ -142,8 +142,8 @@ def landmarks_of(film: Film) -> list[Landmark]:
 
 def door_seen(film: Film) -> NDArray[np.bool_]:
     """Tell which frames [F] show enough of a door."""
-    enough: NDArray[np.bool_] = film.doors >= minimum_visible(film.room.height, film.room.width)
-    return enough.any(axis=1)
+    seen: NDArray[np.bool_] = np.any(film.doors >= minimum_visible(film.room.height, film.room.width), axis=1)
+    return seen
 
 
 def is_next_to(thing: Thing, landmark: Landmark) -> bool:

@@ -41,25 +41,30 @@ def ask(shown: Shown, seed: int, *, most: int = MOST) -> list[Question]:
     for kind in (*MEASURED, *CHOSEN):
         draw = draws.generator(seed, "letters", shown.room.name, kind)
         different = list({draft.text: draft for draft in drafts[kind]}.values())
-        slots = islice(_answers_in_turn(different, draw), most)
+        slots = islice(_answers_in_turn(different, draw, int(shown.room.name.rpartition("_")[2])), most)
         asked += lettered([draft for draft in slots if draft is not None], draw)
     return asked
 
 
-def _answers_in_turn(drafts: Sequence[Draft], draw: random.Random) -> Iterator[Draft | None]:
+def _answers_in_turn(drafts: Sequence[Draft], draw: random.Random, number: int) -> Iterator[Draft | None]:
     """Yield drafts so that their answers take turns in a drawn order.
 
     What is in front is seen more often than what is behind, and is the answer more often. So a direction that has no
     draft has its turn all the same, and gives None: otherwise one of the more frequent ones would be asked instead.
+    Which direction comes last goes around from room to room, by their `number`, since few questions are asked of each.
     """
     groups: defaultdict[str, list[Draft]] = defaultdict(list)
     for draft in draw.sample(drafts, len(drafts)):
         groups[draft.answer].append(draft)
     same = {draft.choices for draft in drafts}
-    possible = sorted(*same) if len(same) == 1 and drafts[0].kind in DIRECTIONS else sorted(groups)
+    sided = len(same) == 1 and drafts[0].kind in DIRECTIONS
+    possible = sorted(*same) if sided else sorted(groups)
     while any(groups.values()):
-        for answer in draw.sample(possible, len(possible)):
+        order = draw.sample(possible, len(possible))
+        if sided:
+            order.sort(key=lambda answer: answer == possible[number % len(possible)])
+        for answer in order:
             if groups[answer]:
                 yield groups[answer].pop()
-            elif drafts[0].kind in DIRECTIONS:
+            elif sided:
                 yield None

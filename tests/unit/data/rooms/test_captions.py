@@ -63,6 +63,9 @@ def test_where_a_thing_stands_in_the_room(x, y, said):
         ("table", (0.9, 0.92, 0.7), "square table"),
         ("table", (1.2, 0.9, 0.7), "table"),
         ("bed", (2.0, 0.9, 0.5), "bed"),
+        ("picture", (0.8, 0.03, 0.6), "large picture"),
+        ("picture", (0.5, 0.03, 0.4), "small picture"),
+        ("picture", (0.6, 0.03, 0.5), "picture"),
     ],
 )
 def test_shapes_have_words_only_where_they_are_plain(label, size, called):
@@ -73,8 +76,11 @@ def test_pictures_hang_above_what_stands_below_them():
     picture = thing("picture", 0, 2.95, (1.0, 0.05, 0.5), z=1.6)
     found = texts(captions(picture, thing("couch", 0, 2.5, (2, 0.8, 0.8))), 0)
     assert {"a wide picture above the couch.", "this is a wide picture on the wall. it is above the couch."} <= found
-    aside = texts(captions(picture, thing("couch", -2, 2.5, (1.5, 0.8, 0.8))), 0)
-    assert not any("couch" in text for text in aside) and "a wide picture on the wall." in aside
+    aside = texts(captions(picture, thing("couch", -2, 2.5, (1.5, 0.8, 0.8))), 0)  # 0.75 m to the side
+    assert {"a wide picture on the wall.", "a wide picture on the wall near the couch."} <= aside
+    assert not any("above" in text for text in aside)
+    far = texts(captions(picture, thing("couch", -2, 0.5, (1.5, 0.8, 0.8))), 0)
+    assert not any("couch" in text for text in far)
 
 
 def test_what_stands_on_a_thing_is_said_of_both_with_the_article_that_tells_whether_there_are_others():
@@ -84,6 +90,13 @@ def test_what_stands_on_a_thing_is_said_of_both_with_the_article_that_tells_whet
     assert "this is a white lamp. it is on the table." in texts(found, 1)
     two = captions(table, lamp, thing("desk", -2, -1, (0.8, 1.3, 0.7)))  # which might be called a table
     assert "a lamp on a table." in texts(two, 1)
+
+
+def test_a_thing_next_to_two_chairs_is_next_to_a_chair_and_it_is_said_once():
+    lamp, chairs = thing("lamp", 0.5, 1), (thing("chair", 1.2, 1), thing("chair", -0.2, 1))
+    found = texts(captions(lamp, *chairs), 0)
+    assert "a lamp next to a chair." in found
+    assert not any(text.count("next to a chair") > 1 for text in found)
 
 
 def test_nothing_unseen_unnamed_or_of_the_same_kind_is_named():

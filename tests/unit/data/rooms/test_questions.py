@@ -192,7 +192,7 @@ def test_right_answers_take_turns_among_the_letters():
 def many():
     """Questions about many rooms."""
     settings = RoomSettings(width=84, height=63, num_frames=12)
-    films = (film(make_room(3, number, settings)) for number in range(90))
+    films = (film(make_room(3, number, settings)) for number in range(70))
     return [one for filmed in films for one in ask(shown(filmed, uniform(12, 8)), 0)]
 
 
@@ -224,12 +224,12 @@ def test_a_direction_that_no_thing_is_in_has_its_turn_all_the_same():
     ]
     asked_for = Counter()
     for seed in range(400):
-        first = [one for one in islice(_answers_in_turn(drafts, random.Random(seed)), 3) if one is not None]
+        first = [one for one in islice(_answers_in_turn(drafts, random.Random(seed), seed), 3) if one is not None]
         assert len({one.answer for one in first}) == len(first) <= 2
         asked_for.update(one.answer for one in first)
     # Three of four turns, whatever the others have: as often as where all four have things.
-    assert all(0.7 < asked_for[side] / 400 < 0.8 for side in sides[:2])
-    assert len([one for one in _answers_in_turn(drafts, draw()) if one is not None]) == len(drafts)
+    assert all(asked_for[side] == 300 for side in sides[:2])
+    assert len([one for one in _answers_in_turn(drafts, draw(), 0) if one is not None]) == len(drafts)
 
 
 @pytest.fixture(scope="module")
