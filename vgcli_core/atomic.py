@@ -35,7 +35,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         OutputError: the folder or the file cannot be written (permission, no space left, target is a folder).
     """
     temporary: Path | None = None
-    with _output_errors(target):
+    with output_errors(target):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
@@ -62,7 +62,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             f"{target.name} exists and is not empty", where=str(target), fix="choose another folder, or remove this one"
         )
     temporary: Path | None = None
-    with _output_errors(target):
+    with output_errors(target):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
@@ -86,7 +86,8 @@ def write_text(target: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def _output_errors(target: Path) -> Iterator[None]:
+def output_errors(target: Path) -> Iterator[None]:
+    """Turn what the system says while `target` is written into an OutputError that a user can act on."""
     try:
         yield
     except OSError as error:

@@ -20,4 +20,4 @@ def numpy_generator(seed: int, *names: object) -> np.random.Generator:
 
 def _digest(seed: int, names: tuple[object, ...]) -> int:
     text = "\x1f".join([str(seed), *map(str, names)])
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
+    return int.from_bytes(hashlib.sha256(text.encode(errors="surrogatepass")).digest()[:16], "little")

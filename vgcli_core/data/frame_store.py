@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from vgcli_core.atomic import output_errors
 from vgcli_core.data.base import FrameSource
 from vgcli_core.data.checksums import checksum
 from vgcli_core.data.sample import Sample
@@ -58,15 +59,16 @@ class FrameFolder:
         with suppress(FileNotFoundError):
             return _stored(name, target.read_bytes())
         data = _checked(_read(name, source), name) if picture else _read(name, source)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._new_file()
-        if self._link and isinstance(source, Path):
-            # A link needs no space; it fails between file systems, and where they know none.
-            with suppress(OSError):
-                temporary.hardlink_to(source.resolve())
-        if not temporary.exists():
-            temporary.write_bytes(data)
-        temporary.replace(target)
+        with output_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._new_file()
+            if self._link and isinstance(source, Path):
+                # A link needs no space; it fails between file systems, and where they know none.
+                with suppress(OSError):
+                    temporary.hardlink_to(source.resolve())
+            if not temporary.exists():
+                temporary.write_bytes(data)
+            temporary.replace(target)
         return _stored(name, data)
 
     def files(self, frames: tuple[Stored, ...]) -> tuple[Stored, ...]:
@@ -91,11 +93,12 @@ class FrameTar:
     def put(self, name: str, source: FrameSource, *, picture: bool = True) -> Stored:
         """Append one frame."""
         data = _checked(_read(name, source), name) if picture else _read(name, source)
-        if self._tar is None:
-            self._tar = tarfile.open(self._temporary, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115 closed in close()
         member = tarfile.TarInfo(name)
         member.size = len(data)
-        self._tar.addfile(member, io.BytesIO(data))
+        with output_errors(self._target):
+            if self._tar is None:
+                self._tar = tarfile.open(self._temporary, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115 see close()
+            self._tar.addfile(member, io.BytesIO(data))
         return _stored(name, data)
 
     def files(self, frames: tuple[Stored, ...]) -> tuple[Stored, ...]:
@@ -108,9 +111,10 @@ class FrameTar:
     def close(self) -> None:
         """Put the tar in place; none is made for a unit without frames."""
         if self._tar is not None:
-            self._tar.close()
-            self._target.parent.mkdir(parents=True, exist_ok=True)
-            self._temporary.replace(self._target)
+            with output_errors(self._target):
+                self._tar.close()
+                self._target.parent.mkdir(parents=True, exist_ok=True)
+                self._temporary.replace(self._target)
 
     def abandon(self) -> None:
         """Remove what was written."""

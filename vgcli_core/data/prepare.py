@@ -202,8 +202,11 @@ def prepare(
     try:
         _build(dataset, request, settings, plan, workplace, workers=workers, shard=shard, now=now, progress=progress)
         return _finished(dataset, request, plan, workplace, job, now=now)
-    except Vanished:
+    except (Vanished, OutputError) as problem:
+        if isinstance(problem, OutputError) and workplace.is_there():
+            raise
         manifest = open_prepared(settings.root).manifest  # by another process, which did the same
+        workplace.tidy()
         return Outcome(settings.root, manifest, 0, _reasons(manifest), now)
 
 

@@ -14,7 +14,7 @@ from vgcli_core.data.workplace import Quarantined, Record, Vanished, Workplace, 
 from vgcli_core.errors import OutputError, VgllmError, first_line
 
 # No space, no quota, no permission: of the place that is written to, since raw files are only read.
-_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS)
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS, errno.EFBIG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +104,13 @@ def build_unit(build: Build, unit: Unit, request: Request, settings: Settings) -
     work = UnitWork(unit, request, settings, workplace)
     try:
         return _write(build, unit, request, work, workplace)
-    except (OutputError, Vanished):
+    except Vanished:
         raise
     except Exception as problem:
         if not workplace.is_there():  # whatever failed, failed for that
             raise Vanished from problem
+        if isinstance(problem, OutputError):
+            raise
         if isinstance(problem, OSError) and _is_of_output(problem, settings.root):
             raise OutputError(
                 f"cannot write: {problem.strerror}",

@@ -30,6 +30,7 @@ MANIFEST = "manifest.json"
 FRAME_LIST = "frames.sha256"
 INPUT_LIST = "inputs.jsonl"
 
+_NAMES = "names.json"
 _numbers = count()
 
 
@@ -84,11 +85,12 @@ class Workplace:
         self.root, self.folder = root, root / WORK
 
     def tidy(self) -> None:
-        """Complete what a killed run began: a discarded set, a work folder that was moved away. Raises OutputError."""
+        """Complete what a killed run began, and remove what it or an overtaken one left. Raises OutputError."""
         self._names()
-        if self._marker.exists():
-            self._discard_marked()
-        for path in self.root.glob(f"{WORK}-*"):
+        self._finish_discarding()
+        if self.folder.exists() and not self.is_there() and (self.root / MANIFEST).exists():
+            self.remove()
+        for path in self.root.glob(f"{WORK}-*-*"):
             shutil.rmtree(path, ignore_errors=True)
 
     def claim(self, job: Mapping[str, Any]) -> None:
@@ -100,7 +102,11 @@ class Workplace:
         """
         self._refuse_strangers()
         if not self.is_begun():
-            write_text(self._job_file, _dumped(job))
+            try:
+                write_text(self._job_file, _dumped(job))
+            except OutputError:
+                if not self.is_begun():  # else another process has finished meanwhile
+                    raise
         found = self._job()
         if found != json.loads(_dumped(job)):
             raise DataError(
@@ -125,12 +131,26 @@ class Workplace:
     def discard(self) -> None:
         """Remove a set, finished or not. Raises OutputError, and removes nothing, where anything else is there.
 
-        What is to be removed is noted first, so that a set that is half removed is never taken for a whole one.
+        First a folder appears that names what goes, then everything is moved into it, the manifest before all else. So
+        a set that is half discarded is never taken for a whole one, and a process that lags behind can move nothing
+        of a new set: the folder is gone by then.
         """
         self._refuse_strangers()
-        if self.is_begun():
-            write_text(self._marker, json.dumps(sorted(self._files())))
-            self._discard_marked()
+        if not self.is_begun():
+            return
+        new = self._away()
+        try:
+            new.mkdir()
+            names = json.dumps(sorted(self._files()))
+            (new / _NAMES).write_text(names, encoding="utf-8")
+            with suppress(OSError):  # another process is at it already
+                new.rename(self._discarded)
+        except OSError as error:
+            what = f"cannot discard {self.root.name}: {error.strerror or error}"
+            raise OutputError(what, where=str(self.root), fix="check the folder's permissions") from error
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+        self._finish_discarding()
 
     def lines(self, unit: Unit) -> Path:
         """Return the file of a unit's lines."""
@@ -141,14 +161,17 @@ class Workplace:
         return self._named("parts", unit, ".json").exists()
 
     def record(self, unit: Unit) -> Record | None:
-        """Return what a finished unit left behind, None while it is not finished."""
+        """Return what a finished unit left behind, None while it is not finished. Raises DataError where damaged."""
+        path = self._named("parts", unit, ".json")
         try:
-            row = json.loads(self._named("parts", unit, ".json").read_text(encoding="utf-8"))
+            row = _object(path, "drops", "counts", "notes")
+            for key in ("frames", "inputs"):
+                row[key] = tuple(tuple(entry) for entry in row[key])
+            return Record(**row | {"visible": tuple(row["visible"])})
         except FileNotFoundError:
             return None
-        for key in ("frames", "inputs"):
-            row[key] = tuple(tuple(entry) for entry in row[key])
-        return Record(**row | {"visible": tuple(row["visible"])})
+        except (KeyError, TypeError) as error:
+            raise _damaged(path) from error
 
     def finish(self, unit: Unit, record: Record) -> None:
         """Write a unit's record; its lines and frames must be in place. Raises Vanished, OutputError."""
@@ -212,8 +235,8 @@ class Workplace:
 
     def remove(self) -> None:
         """Remove the folder of a finished set: for others it is gone in one step."""
-        away = self.root / f"{WORK}-{platform.node()}-{os.getpid()}"
-        with suppress(FileNotFoundError):
+        away = self._away()
+        with suppress(OSError):  # another process was faster, or the disk is in trouble: the next run tidies up
             self.folder.replace(away)
         shutil.rmtree(away, ignore_errors=True)
 
@@ -222,14 +245,29 @@ class Workplace:
         return self.folder / "job.json"
 
     @property
-    def _marker(self) -> Path:
-        return self.folder / "discard.json"
+    def _discarded(self) -> Path:
+        return self.root / f"{WORK}-discard"
 
-    def _discard_marked(self) -> None:
-        for name in json.loads(self._marker.read_text(encoding="utf-8")):
-            (self.root / name).unlink(missing_ok=True)
-        shutil.rmtree(self.root / FRAMES, ignore_errors=True)
-        self.remove()
+    def _away(self) -> Path:
+        """Return a new name beside the work folder; whatever has one goes when a run begins."""
+        return self.root / f"{WORK}-{platform.node()}-{os.getpid()}.{next(_numbers)}"
+
+    def _finish_discarding(self) -> None:
+        """Move what is named in the folder of discarded things into it, and remove it."""
+        try:
+            names = json.loads((self._discarded / _NAMES).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return
+        except ValueError:
+            names = []
+        listed = [name for name in names if _is_plain(name)] if isinstance(names, list) else []
+        for name in dict.fromkeys([MANIFEST, WORK, *listed, FRAMES]):
+            with suppress(FileNotFoundError):  # gone already, or another process has removed the folder
+                (self.root / name).rename(self._discarded / f"{os.getpid()}-{next(_numbers)}-{name}")
+        away = self._away()
+        with suppress(FileNotFoundError):
+            self._discarded.rename(away)
+        shutil.rmtree(away, ignore_errors=True)
 
     def _write(self, target: Path, text: str) -> None:
         self._make(target.parent)
@@ -248,12 +286,13 @@ class Workplace:
         """Return the names of the files beside the frames that a set of this job has."""
         names = {MANIFEST, FRAME_LIST, INPUT_LIST}
         if self.is_begun():
-            names |= {f"{split}.jsonl" for split in self._job().get("splits", [])}
+            splits = self._job().get("splits")
+            names |= {f"{split}.jsonl" for split in splits} if isinstance(splits, list) else set()
             with suppress(FileNotFoundError):
-                finished = _object(self.root / MANIFEST, "splits", "job")
-                layouts = (held.get("published_layout") for held in finished["splits"].values())
-                names |= {layout["file"] for layout in layouts if layout}
-        return names
+                held = _object(self.root / MANIFEST, "splits").get("splits", {})
+                layouts = (split.get("published_layout") for split in held.values() if isinstance(split, dict))
+                names |= {layout["file"] for layout in layouts if isinstance(layout, dict) and "file" in layout}
+        return {name for name in names if _is_plain(name)}
 
     def _names(self) -> list[str]:
         """Return the names in the set's folder, none where there is no such folder yet. Raises OutputError."""
@@ -278,9 +317,9 @@ class Workplace:
 
     def _job(self) -> dict[str, Any]:
         try:
-            return _object(self._job_file, "splits")
+            return _object(self._job_file)
         except FileNotFoundError:
-            return dict(_object(self.root / MANIFEST, "splits", "job")["job"])
+            return dict(_object(self.root / MANIFEST, "job")["job"])
 
     def _named(self, kind: str, unit: Unit, suffix: str) -> Path:
         return self.folder / kind / safe_name(unit.split) / (safe_name(unit.key) + suffix)
@@ -322,16 +361,25 @@ def safe_name(text: str) -> str:
 
 
 def _object(path: Path, *keys: str) -> dict[str, Any]:
-    """Read a JSON object that prepare wrote, with these keys among others. Raises DataError for anything else."""
+    """Read a JSON object that prepare wrote, with objects under these keys. Raises DataError for anything else."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict) or any(not isinstance(found.get(key), dict | list) for key in keys):
-        raise DataError(
-            f"{path.name} is damaged", where=str(path), fix="remove the folder by hand, or choose another --out"
-        )
+    if not isinstance(found, dict) or any(not isinstance(found.get(key), dict) for key in keys):
+        raise _damaged(path)
     return found
+
+
+def _damaged(path: Path) -> DataError:
+    return DataError(
+        f"{path.name} is damaged", where=str(path), fix="remove the set's folder by hand, or choose another --out"
+    )
+
+
+def _is_plain(name: object) -> bool:
+    """Tell whether a name stays in its folder, whatever a damaged file says."""
+    return isinstance(name, str) and name not in ("", ".", "..") and "/" not in name and Path(name).name == name
 
 
 def _difference(found: Mapping[str, Any], job: Mapping[str, Any]) -> str:

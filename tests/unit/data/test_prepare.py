@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -299,17 +300,82 @@ def test_identical_commands_at_once_make_one_set(raw, whole, tmp_path):
     assert not (tmp_path / "out" / WORK).exists()
 
 
-def test_a_set_that_was_half_discarded_is_never_taken_for_a_whole_one(raw, whole, tmp_path, monkeypatch):
+def discard_and_die(raw, out, monkeypatch, renames: int) -> None:
+    """Discard a set, and be killed before so many renames are done."""
+    from vgcli_core.data import workplace
+
+    original, done = Path.rename, []
+
+    def counted(self, target):
+        if len(done) == renames:
+            pytest.fail("killed here")
+        done.append(target)
+        return original(self, target)
+
+    monkeypatch.setattr(workplace.Path, "rename", counted)
+    with pytest.raises(pytest.fail.Exception):
+        run(raw, out, restart=True)
+    monkeypatch.undo()
+
+
+# The folder of names appears, then manifest, (no work folder,) three lists, two splits and the frames are moved.
+@pytest.mark.parametrize("renames", range(8))
+def test_a_set_that_was_half_discarded_is_never_taken_for_a_whole_one(raw, whole, tmp_path, monkeypatch, renames):
+    run(raw, tmp_path / "out")
+    discard_and_die(raw, tmp_path / "out", monkeypatch, renames)
+    outcome = run(raw, tmp_path / "out")
+    assert (outcome.progress.earlier == 0) == (renames > 0)  # before the first one nothing had been said yet
+    assert tree(tmp_path / "out") == tree(whole)
+
+
+def test_a_process_that_lags_behind_a_discarding_one_moves_nothing_of_a_new_set(raw, whole, tmp_path, monkeypatch):
     from vgcli_core.data import workplace
 
     run(raw, tmp_path / "out")
-    monkeypatch.setattr(workplace.shutil, "rmtree", lambda *args, **rest: pytest.fail("killed here"))
-    with pytest.raises(pytest.fail.Exception):
-        run(raw, tmp_path / "out", restart=True)
-    monkeypatch.undo()
-    assert not (tmp_path / "out" / "train.jsonl").exists()
+    discard_and_die(raw, tmp_path / "out", monkeypatch, 1)
+    original = Path.rename
+    waiting = []
+
+    def slow(self, target):
+        if not waiting:  # this process has read the names; another one completes the work, and makes the set anew
+            waiting.append(True)
+            monkeypatch.setattr(workplace.Path, "rename", original)
+            run(raw, tmp_path / "out")
+            monkeypatch.setattr(workplace.Path, "rename", slow)
+        return original(self, target)
+
+    monkeypatch.setattr(workplace.Path, "rename", slow)
+    run(raw, tmp_path / "out")
+    assert waiting and tree(tmp_path / "out") == tree(whole)
+
+
+@pytest.mark.parametrize("name", ["../victim.txt", "/victim.txt", ".."])
+def test_a_damaged_list_of_names_removes_nothing_outside_the_set(raw, whole, tmp_path, name):
+    (tmp_path / "victim.txt").write_text("mine")
+    shutil.copytree(whole, tmp_path / "out")
+    (tmp_path / "out" / ".work-discard").mkdir()
+    wish = name.replace("/victim", f"{tmp_path}/victim") if name.startswith("/") else name
+    (tmp_path / "out" / ".work-discard" / "names.json").write_text(json.dumps([wish, 5]))
+    with suppress(OutputError):  # the rest of the set is named nowhere, so it is something else
+        run(raw, tmp_path / "out")
+    assert (tmp_path / "victim.txt").read_text() == "mine"
+    assert (tmp_path / "out" / "train.jsonl").exists()
+
+
+def test_a_damaged_record_of_a_unit_is_told(raw, tmp_path):
+    run(raw, tmp_path / "out", shard=Shard(0, 2))
+    record = next((tmp_path / "out" / WORK / "parts").rglob("*.json"))
+    record.write_text('{"samples": 2}')
+    with pytest.raises(DataError, match="is damaged"):
+        run(raw, tmp_path / "out", shard=Shard(1, 2))
+
+
+def test_a_work_folder_that_a_process_revived_is_removed(raw, whole, tmp_path):
+    run(raw, tmp_path / "out")
+    (tmp_path / "out" / WORK / "staged").mkdir(parents=True)
+    (tmp_path / "out" / WORK / "staged" / "1.jpg").write_bytes(b"late")
     outcome = run(raw, tmp_path / "out")
-    assert outcome.progress.earlier == 0
+    assert outcome.progress.earlier == outcome.progress.total
     assert tree(tmp_path / "out") == tree(whole)
 
 

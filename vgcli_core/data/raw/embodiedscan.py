@@ -155,7 +155,7 @@ def _instance(one: Mapping[str, Any], place: int, names: Mapping[int, str]) -> I
     if box.shape != (9,):
         raise _Wrong(f"the box of object {place} has not 9 numbers")
     _finite(box, f"the box of object {place}")
-    if not (0 <= box[3:6]).all() or (np.abs(box[:6]) > _LARGEST).any():
+    if not (box[3:6] >= 0).all() or (np.abs(box[:6]) > _LARGEST).any():
         raise _Wrong(f"the box of object {place} is {box[:6].round(2).tolist()}: no place and size in metres")
     label = operator.index(one["bbox_label_3d"])
     if label not in names:
