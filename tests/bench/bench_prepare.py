@@ -57,7 +57,7 @@ def memory(samples: int, out: Path) -> list[tuple[int, float]]:
     """Build rooms until there are as many samples; return samples and MiB at each tenth, the first one as the start."""
     asked = request(samples)
     plan = make_plan(ROOMS, asked)
-    Workplace(out).claim(job_of(ROOMS, asked, plan.units, pack=False))
+    Workplace(out).claim(job_of(ROOMS, asked, plan, pack=False))
     built, points = 0, []
     for one in build_units(ROOMS.build, plan.units, asked, Settings(out), 1):
         built += one.samples

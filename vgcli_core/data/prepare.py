@@ -231,7 +231,12 @@ def _build(
     now.earlier = now.done
     if dataset.stage is not None and waiting:
         folder = workplace.staged(f"staged {shard.number} of {shard.total}")
-        dataset.stage(request, waiting, folder, lambda doing: _tell(now, doing, progress))
+        try:
+            dataset.stage(request, waiting, folder, lambda doing: _tell(now, doing, progress))
+        except Exception as problem:
+            if not workplace.is_there():  # whatever failed, failed for that
+                raise Vanished from problem
+            raise
         request = replace(request, staged=folder)
     _tell(now, "preparing", progress)
     for built in build_units(dataset.build, waiting, request, settings, min(workers, max(len(waiting), 1))):

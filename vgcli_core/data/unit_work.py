@@ -101,6 +101,8 @@ def build_unit(build: Build, unit: Unit, request: Request, settings: Settings) -
         Vanished: another process has finished the set.
     """
     workplace = Workplace(settings.root)
+    if not workplace.is_there():
+        raise Vanished
     work = UnitWork(unit, request, settings, workplace)
     try:
         return _write(build, unit, request, work, workplace)
@@ -158,6 +160,8 @@ def _write(build: Build, unit: Unit, request: Request, work: UnitWork, workplace
                 ids.add(sample.id)
                 file.write(line)
                 visible[sample.target_visible] += 1
+        if not workplace.is_there():  # what was extracted from archives may have gone while we read it
+            raise Vanished
         work.store.close()
         workplace.place(workplace.lines(unit), lines)
     finally:

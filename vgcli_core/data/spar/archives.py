@@ -72,6 +72,8 @@ def extract_pictures(
                 progress(f"extracting pictures, {total - len(wanted):,} of {total:,}")
             name = path_in_set(member.name)
             if name in wanted:
+                if not folder.is_dir():  # another process has finished the set; to make it anew would be a trace of us
+                    raise FileNotFoundError(folder)
                 with atomic_path(folder / name) as temporary:
                     temporary.write_bytes(member.read(_LARGEST_PICTURE))
                 wanted.discard(name)
