@@ -117,6 +117,7 @@ def run(raw: Path, staged: Path | None = None, options: dict | None = None, **va
     request = request_for(DATASET, raw, options=ALL | (options or {}), staged=staged, **values)
     DATASET.check(request)
     if staged is not None:
+        staged.mkdir(exist_ok=True)  # the engine makes it
         DATASET.stage(request, DATASET.plan(request).units, staged, lambda doing: None)
     return collect(DATASET, request)
 
