@@ -6,7 +6,7 @@ process finds all units done writes the set's files.
 
 import errno
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -137,14 +137,31 @@ def _plan(dataset: Dataset, request: Request) -> Plan:
     narrowed = request.scenes is not None or request.limit is not None
     empty = [split for split in request.splits if all(unit.split != split for unit in plan.units)]
     if len(empty) == len(request.splits) or (empty and not narrowed):
-        wished = "--scenes and --limit leave nothing" if narrowed else "its annotations hold nothing that can be used"
-        raise DataError(
-            f"there is nothing to prepare of {', '.join(empty)}: {wished}",
-            where=str(request.raw),
-            fix="ask for more, or get the annotations again",
-        )
+        raise _nothing(dataset, request, plan, empty)
     unknown = _unknown_scenes(request, plan)
     return replace(plan, notes=(*plan.notes, unknown)) if unknown else plan
+
+
+def _nothing(dataset: Dataset, request: Request, plan: Plan, empty: Sequence[str]) -> DataError:
+    """Say that splits are empty, what was read of them, and how to go on."""
+    read = [
+        f"{count:,} {name}"
+        for split in empty
+        for name, count in (*plan.counts.get(split, {}).items(), *plan.drops.get(split, {}).items())
+    ]
+    others = [split for split in request.splits if split not in empty]
+    ways = ["get the annotations again"]
+    if request.scenes is not None or request.limit is not None:
+        ways = ["ask for more with --scenes and --limit"]
+    elif dataset.options:
+        ways.append(f"or widen an option (vgllm prepare {dataset.name} --check lists them)")
+    if others:
+        ways.append(f"or leave it out: --split {','.join(others)}")
+    return DataError(
+        f"there is nothing to prepare of {', '.join(empty)}" + (f"; what was read: {', '.join(read)}" if read else ""),
+        where=str(request.raw),
+        fix=", ".join(ways),
+    )
 
 
 def _without_repeats(plan: Plan) -> Plan:

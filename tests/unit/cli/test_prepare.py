@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.unit.data.fakes import FAKE, SCENES, raw_folder
-from vgcli import prepare as command
 from vgcli import preparing
+from vgcli import request as command
 from vgcli.main import app
 from vgcli_core.data import base
 from vgcli_core.data.prepare import Progress, Shard
@@ -106,6 +106,7 @@ def test_a_shard_says_what_is_left_to_the_others(raw):
         (["fake", "--split", "trian"], "did you mean 'train'"),
         (["fake", "--split", ""], "unknown split of fake ''"),
         (["fake", "--raw", "raw/fake/scenes.txt"], "scenes.txt is a file"),
+        (["rooms", "--layouts", "--out", "raw"], "discard them with --restart"),
         (["rooms", "--layouts", "--dry-run"], "--layouts takes no --dry-run"),
         (["rooms", "--layouts", "--shard", "0/2"], "--layouts takes no --shard"),
         (["fake", "--shard", "2/2"], "shards are 0/2 to 1/2"),

@@ -386,8 +386,9 @@ def test_a_split_without_any_item_is_no_success(raw, tmp_path):
         found = plan(request)
         return replace(found, units=[unit for unit in found.units if unit.split == "train"])
 
-    with pytest.raises(DataError, match="nothing to prepare of val: its annotations hold nothing"):
+    with pytest.raises(DataError, match=f"nothing to prepare of val; what was read: {SCENES} scenes") as caught:
         prepare(replace(FAKE, plan=half), request_for(FAKE, raw, "train", "val"), Settings(tmp_path / "out"))
+    assert "leave it out: --split train" in caught.value.fix
 
 
 def test_a_scene_that_is_listed_twice_is_prepared_once(tmp_path):
