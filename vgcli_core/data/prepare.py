@@ -16,7 +16,7 @@ from vgcli_core.data.merge import merge
 from vgcli_core.data.pool import build_units
 from vgcli_core.data.prepared import open_prepared
 from vgcli_core.data.unit_work import Settings
-from vgcli_core.data.workplace import Quarantined, Vanished, Workplace, job_of
+from vgcli_core.data.workplace import MANIFEST, Quarantined, Vanished, Workplace, job_of
 from vgcli_core.errors import DataError, OutputError, UsageError, VgllmError, first_line
 
 
@@ -222,6 +222,12 @@ def prepare(
     except (Vanished, OutputError) as problem:
         if isinstance(problem, OutputError) and workplace.is_there():
             raise
+        if not (settings.root / MANIFEST).exists():
+            raise DataError(
+                "another run has discarded the set meanwhile",
+                where=str(settings.root),
+                fix="wait for that run (--restart), then run this command again",
+            ) from None
         manifest = open_prepared(settings.root).manifest  # by another process, which did the same
         workplace.tidy()
         return Outcome(settings.root, manifest, 0, _reasons(manifest), now)

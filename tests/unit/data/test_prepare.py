@@ -289,6 +289,23 @@ def test_a_process_that_was_overtaken_while_building_changes_nothing(raw, whole,
     assert tree(tmp_path / "out") == tree(whole)
 
 
+def test_a_run_whose_set_another_one_discards_is_told_so(raw, tmp_path, monkeypatch):
+    from vgcli_core.data import unit_work
+    from vgcli_core.data.workplace import Workplace
+
+    original = unit_work._write
+
+    def discarded(build, unit, request, work, workplace):
+        Workplace(tmp_path / "out").discard()
+        return original(build, unit, request, work, workplace)
+
+    monkeypatch.setattr(unit_work, "_write", discarded)
+    with pytest.raises(DataError, match="another run has discarded the set"):
+        run(raw, tmp_path / "out")
+    monkeypatch.undo()
+    assert run(raw, tmp_path / "out").progress.earlier == 0
+
+
 def test_identical_commands_at_once_make_one_set(raw, whole, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
