@@ -175,6 +175,7 @@ def _write_published(
     places.sort(key=lambda place: place[0])
     shown = request.num_frames or dataset.num_frames or num_frames
     target = workplace.root / dataset.record_file(split, shown, len(places), request)
+    workplace.announce(target.name)
     with workplace.replacing(target) as temporary, temporary.open("wb") as file:
         writer = _Hashing(file)
         writer.write(b"[")

@@ -31,6 +31,7 @@ FRAME_LIST = "frames.sha256"
 INPUT_LIST = "inputs.jsonl"
 
 _NAMES = "names.json"
+_ANNOUNCED = "files"
 _numbers = count()
 
 
@@ -228,6 +229,15 @@ class Workplace:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
 
+    def announce(self, name: str) -> None:
+        """Note the name of a file that the set will have beside its own ones, before it is written. Raises Vanished.
+
+        A run that is killed between that file and the manifest leaves a folder that is still known as a set.
+        """
+        marker = self.folder / _ANNOUNCED / name
+        self._make(marker.parent)
+        marker.touch()
+
     def place(self, target: Path, temporary: Path) -> None:
         """Put a finished file of the work folder in its place there. Raises Vanished."""
         self._make(target.parent)
@@ -292,6 +302,8 @@ class Workplace:
                 held = _object(self.root / MANIFEST, "splits").get("splits", {})
                 layouts = (split.get("published_layout") for split in held.values() if isinstance(split, dict))
                 names |= {layout["file"] for layout in layouts if isinstance(layout, dict) and "file" in layout}
+            with suppress(FileNotFoundError):
+                names |= {path.name for path in (self.folder / _ANNOUNCED).iterdir()}
         return {name for name in names if _is_plain(name)}
 
     def _names(self) -> list[str]:

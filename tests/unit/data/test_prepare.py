@@ -212,6 +212,21 @@ def test_reference_mode_writes_the_published_layout_in_the_published_order(raw, 
     assert [row["id"] for row in rows] == [f"scene{n}/{k}" for n in range(SCENES) for k in (1, 0)]
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_reference_run_killed_before_its_manifest_continues_or_is_discarded(raw, tmp_path, monkeypatch, restart):
+    from vgcli_core.data import merge
+
+    run(raw, tmp_path / "whole", splits=("train",), mode="reference")
+    monkeypatch.setattr(merge, "_list_frames", lambda *args: pytest.fail("killed here"))
+    with pytest.raises(pytest.fail.Exception):
+        run(raw, tmp_path / "out", splits=("train",), mode="reference")
+    monkeypatch.undo()
+    assert (tmp_path / "out" / "fake_train_3frames.json").exists()
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    run(raw, tmp_path / "out", splits=("train",), mode="reference", restart=restart)
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+
+
 def test_links_share_the_raw_file_and_copies_do_not(raw, whole, tmp_path):
     from vgcli_core.data.frame_store import FrameFolder
 
