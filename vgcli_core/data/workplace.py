@@ -72,7 +72,7 @@ class Quarantined:
 
 
 class Vanished(Exception):
-    """The work folder is gone: another process has finished the set, and what this one was about is done."""
+    """The work folder is gone: another process has finished the set, or discarded it."""
 
 
 class Workplace:

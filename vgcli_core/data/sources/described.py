@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vgcli_core.data.base import Request
+from vgcli_core.data.base import Need, Request
 from vgcli_core.data.raw.labels import read_nyu40
 from vgcli_core.data.raw.scanrefer import Description, read_descriptions
 from vgcli_core.data.sources import scannet_scans
@@ -65,6 +65,18 @@ class Table:
     wanted: tuple[Row, ...]
     bad: int
     files: tuple[Path, ...]
+
+
+def described_needs(splits: Iterable[str]) -> list[Need]:
+    """Return descriptions, EmbodiedScan's parts, labels and true boxes of splits."""
+    splits = tuple(splits)
+    parts = dict.fromkeys(part for split in splits for part in scannet_scans.PARTS[split])
+    return [
+        *(scannet_scans.scanrefer(split) for split in splits),
+        *(scannet_scans.embodiedscan(part) for part in parts),
+        scannet_scans.LABELS,
+        scannet_scans.OBJECTS,
+    ]
 
 
 def read_table(request: Request, split: str) -> Table:

@@ -27,6 +27,7 @@ from vgcli_core.data.sources.described import (
     Row,
     by_object,
     counts_of,
+    described_needs,
     read_table,
 )
 from vgcli_core.data.sources.published import camera_fields, metadata, turns
@@ -53,15 +54,8 @@ class _Scene:
 
 def needs(request: Request) -> list[Need]:
     """Return descriptions, EmbodiedScan's parts, labels, true boxes, frames, and proposals for validation."""
-    parts = dict.fromkeys(part for split in _splits(request) for part in scannet_scans.PARTS[split])
-    return [
-        *(scannet_scans.scanrefer(split) for split in _splits(request)),
-        *(scannet_scans.embodiedscan(part) for part in parts),
-        scannet_scans.LABELS,
-        scannet_scans.OBJECTS,
-        *((scannet_scans.PROPOSALS,) if "val" in request.splits else ()),
-        *scannet_scans.frame_needs(request),
-    ]
+    proposals = [scannet_scans.PROPOSALS] if "val" in request.splits else []
+    return [*described_needs(_splits(request)), *proposals, *scannet_scans.frame_needs(request)]
 
 
 def plan(request: Request) -> Plan:

@@ -17,7 +17,16 @@ from vgcli_core.data.draws import REFERENCE_SEED
 from vgcli_core.data.sample import Sample
 from vgcli_core.data.scan import Scan
 from vgcli_core.data.sources import scannet_scans
-from vgcli_core.data.sources.described import BAD_ROW, NO_BOX, NO_SCAN, Row, by_scene, counts_of, read_table
+from vgcli_core.data.sources.described import (
+    BAD_ROW,
+    NO_BOX,
+    NO_SCAN,
+    Row,
+    by_scene,
+    counts_of,
+    described_needs,
+    read_table,
+)
 from vgcli_core.data.sources.published import camera_fields, metadata, numbers, published_order, turns
 from vgcli_core.data.sources.scannet_scans import Scans
 from vgcli_core.data.tasks.grounding import (
@@ -47,14 +56,7 @@ class _Scene:
 
 def needs(request: Request) -> list[Need]:
     """Return descriptions, EmbodiedScan's parts, labels, true boxes and frames."""
-    parts = dict.fromkeys(part for split in request.splits for part in scannet_scans.PARTS[split])
-    return [
-        *(scannet_scans.scanrefer(split) for split in request.splits),
-        *(scannet_scans.embodiedscan(part) for part in parts),
-        scannet_scans.LABELS,
-        scannet_scans.OBJECTS,
-        *scannet_scans.frame_needs(request),
-    ]
+    return [*described_needs(request.splits), *scannet_scans.frame_needs(request)]
 
 
 def plan(request: Request) -> Plan:
