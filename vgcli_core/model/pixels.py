@@ -47,12 +47,31 @@ class Pixels:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Frames after the one resize, before anything becomes a float: a twelfth of the bytes of `Pixels`.
+
+    Attributes:
+        frames: [F, H, W, 3] uint8, what the geometry encoder sees.
+        notes: remarks for the user: how much was cut or padded.
+    """
+
+    frames: Tensor
+    notes: tuple[str, ...] = ()
+
+
 def prepare_pixels(images: Sequence[Picture], *, width: int = 518, fit: Fit = "crop", where: str = "") -> Pixels:
     """Resize, crop and cut frames [H, W, 3] of one sample, which end with one size.
 
     Raises:
         MediaError: a picture is so wide that nothing is left of its height, or so small that it has no patch.
     """
+    fitted = fit_frames(images, width=width, fit=fit, where=where)
+    return pixels_of(fitted.frames, notes=fitted.notes)
+
+
+def fit_frames(images: Sequence[Picture], *, width: int = 518, fit: Fit = "crop", where: str = "") -> Fitted:
+    """Do the one resize and crop: frames [H, W, 3] of one sample end with one size. Raises MediaError."""
     if not images:
         raise MediaError("there is no frame to look at", where=where)
     resized = [_fit(image, width, fit, where) for image in images]
@@ -61,11 +80,21 @@ def prepare_pixels(images: Sequence[Picture], *, width: int = 518, fit: Fit = "c
     if any(picture.shape[0] != rows for picture in resized):
         notes = (*notes, f"the pictures differ in shape: all are padded with white to {width}x{rows} pixels")
         resized = [_pad(picture, rows, width) for picture in resized]
-    frames = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).float() / 255
-    height, columns = rows // PATCH, width // PATCH
-    cut = frames[:, :, : (height - height % MERGE) * PATCH, : (columns - columns % MERGE) * PATCH]
-    grid = torch.tensor([[1, cut.shape[2] // PATCH, cut.shape[3] // PATCH]]).expand(len(images), -1).contiguous()
-    return Pixels(patchify(cut), grid, frames, notes)
+    return Fitted(torch.from_numpy(np.stack(resized)), notes)
+
+
+def grid_of(height: int, width: int) -> tuple[int, int, int]:
+    """Return time, rows and columns in patches of a fitted frame, as the 2D tower sees it."""
+    rows, columns = height // PATCH, width // PATCH
+    return 1, rows - rows % MERGE, columns - columns % MERGE
+
+
+def pixels_of(fitted: Tensor, *, notes: tuple[str, ...] = ()) -> Pixels:
+    """Return both encoders' tensors of fitted frames [F, H, W, 3] uint8, on the device that these are on."""
+    frames = fitted.permute(0, 3, 1, 2).float() / 255
+    time, rows, columns = grid_of(*fitted.shape[1:3])
+    grid = torch.tensor([[time, rows, columns]]).expand(len(fitted), -1).contiguous()
+    return Pixels(patchify(frames[:, :, : rows * PATCH, : columns * PATCH]), grid, frames, notes)
 
 
 def geometry_size(width: int, height: int, frame_width: int = 518) -> tuple[int, int]:
@@ -83,7 +112,7 @@ def patchify(frames: Tensor) -> Tensor:
     Patches come in 2x2 blocks, so that four of a merged cell are neighbours; a frame fills both temporal slots.
     """
     count, channels, height, width = frames.shape
-    mean, std = (torch.tensor(v, dtype=torch.float32)[:, None, None] for v in (CLIP_MEAN, CLIP_STD))
+    mean, std = (torch.tensor(v, dtype=torch.float32, device=frames.device)[:, None, None] for v in (CLIP_MEAN, CLIP_STD))
     normal = (frames - mean) / std
     rows, columns = height // (PATCH * MERGE), width // (PATCH * MERGE)
     blocks = normal.view(count, channels, rows, MERGE, PATCH, columns, MERGE, PATCH)

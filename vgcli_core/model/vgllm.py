@@ -3,21 +3,24 @@
 Shapes: B samples of L tokens, width D; T merged image tokens of all pictures; F frames of one sample, H x W pixels.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from vgcli_core.errors import FusionError, lookup
 from vgcli_core.model.backbones import get_backbone
 from vgcli_core.model.backbones.qwen2_5_vl import Qwen25VL
 from vgcli_core.model.config import ModelConfig
-from vgcli_core.model.fusion import FUSIONS, MERGE, GeometryMerger, fuse
+from vgcli_core.model.fusion import FUSIONS, MERGE, GeometryMerger, crop_to_even, fuse
 from vgcli_core.model.geometry_encoders import get_geometry_encoder
 
 _FIX = "build prompts and frames with Processor"
+_SCORED_AT_ONCE = 1024  # labelled tokens whose scores are in memory at a time
 
 
 @dataclass(slots=True)
@@ -32,6 +35,10 @@ class ModelInputs:
         grid_thw: [images, 3] patches in time, rows, columns.
         geometry_frames: one [F, 3, H, W] in [0, 1] per sample, uncropped; F = 0 for a sample without pictures.
         labels: [B, L] int64, -100 where nothing is learnt.
+        features: one per sample with pictures, in order, instead of `pixel_values` and `geometry_frames`: what the
+            encoders made of them before.
+        segments: [B, L] int64, where a row holds several samples: the number of the token's sample in its row, -1 at
+            padding. Tokens of different samples do not see each other.
     """
 
     input_ids: Tensor
@@ -41,6 +48,23 @@ class ModelInputs:
     grid_thw: Tensor | None = None
     geometry_frames: Sequence[Tensor] = ()
     labels: Tensor | None = None
+    features: "Sequence[Features]" = ()
+    segments: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the two encoders make of one sample's F frames, before anything that is trained in the paper's recipe.
+
+    Attributes:
+        image: [T, D] tokens of the 2D tower and its connector.
+        geometry: [F, h, w, C] tokens of the geometry encoder, cut to the tower's patches; None without geometry.
+        grid_thw: [F, 3] patches in time, rows, columns; int64.
+    """
+
+    image: Tensor
+    geometry: Tensor | None
+    grid_thw: Tensor
 
 
 @dataclass(slots=True)
@@ -71,6 +95,8 @@ class VGLLM(nn.Module):
         encoder = get_geometry_encoder(config.geometry_encoder)
         self.geometry_encoder = encoder.from_sizes(config.geometry)
         self.counts = Counts()
+        # In which dtype features leave the encoders: None as they come. Training and its cache agree on one.
+        self.feature_dtype: torch.dtype | None = None
         if self.has_geometry:
             width = backbone.hidden_size
             self.geometry_merger = GeometryMerger(
@@ -106,42 +132,74 @@ class VGLLM(nn.Module):
         self.counts.encoder_calls += 1
         return tokens.flip(0) if reverse else tokens
 
+    def encode(self, pixel_values: Tensor, grid_thw: Tensor, geometry_frames: Tensor) -> Features:
+        """Run both encoders over one sample's frames; frozen ones take no part in autocast and keep no gradients.
+
+        Args:
+            pixel_values: [patches, 1176].
+            grid_thw: [F, 3], all rows equal.
+            geometry_frames: [F, 3, H, W] in [0, 1], uncropped; not looked at without a geometry encoder.
+
+        Raises:
+            FusionError: geometry frames are missing, too many, or of another size than the pictures.
+        """
+        if self.has_geometry:
+            _check_count(len(grid_thw), len(geometry_frames))
+        if bool((grid_thw != grid_thw[0]).any()):
+            raise FusionError("frames of one sample differ in size", fix="prepare them with Processor")
+        with _as_frozen(self.backbone.vision):
+            image = self.backbone.image_tokens(pixel_values, grid_thw)
+        self.counts.frames_encoded += len(grid_thw)
+        image = image if self.feature_dtype is None else image.to(self.feature_dtype)
+        if not self.has_geometry:
+            return Features(image, None, grid_thw.cpu())
+        with _as_frozen(self.geometry_encoder):
+            tokens = crop_to_even(self.geometry_features(geometry_frames.to(image.device)))
+        if tokens.shape[1:3] != tuple(int(n) for n in grid_thw[0, 1:]):
+            raise FusionError(
+                f"geometry frames of {tokens.shape[1]}x{tokens.shape[2]} patches, pictures of "
+                f"{int(grid_thw[0, 1])}x{int(grid_thw[0, 2])}",
+                fix="frames of one sample differ in size: prepare them with Processor",
+            )
+        return Features(image, tokens if self.feature_dtype is None else tokens.to(self.feature_dtype), grid_thw.cpu())
+
+    def fuse(self, features: Features) -> Tensor:
+        """Return the fused tokens [T, D] of one sample: the merger and the fusion, which are trained."""
+        image = features.image.to(self.device)
+        if not self.has_geometry:
+            return image
+        if features.geometry is None:
+            raise FusionError("features without geometry", fix="encode the frames again with this model")
+        merged = self.geometry_merger(features.geometry.to(self.device))
+        return fuse(self.feature_fusion, image.view(*merged.shape[:3], -1), merged).flatten(0, 2)
+
     def image_tokens(self, pixel_values: Tensor, grid_thw: Tensor, geometry_frames: Sequence[Tensor]) -> Tensor:
         """Return the fused tokens [T, D] of all pictures, in order.
 
         Raises:
             FusionError: geometry frames are missing, too many, or of another size than the pictures.
         """
-        image = self.backbone.image_tokens(pixel_values, grid_thw)
-        self.counts.frames_encoded += len(grid_thw)
-        if not self.has_geometry:
+        if not geometry_frames and not self.has_geometry:
+            image = self.backbone.image_tokens(pixel_values, grid_thw)
+            self.counts.frames_encoded += len(grid_thw)
             return image
-        given = sum(len(frames) for frames in geometry_frames)
-        if given != len(grid_thw):
-            raise FusionError(
-                f"{len(grid_thw)} pictures came with {given} geometry frames",
-                fix="this model fuses geometry: give each picture's uncropped frame, or load it without geometry",
-            )
-        fused, picture, token = [], 0, 0
+        _check_count(len(grid_thw), sum(len(frames) for frames in geometry_frames))
+        fused, picture, patch = [], 0, 0
         for frames in geometry_frames:
             if len(frames) == 0:
                 continue
             grids = grid_thw[picture : picture + len(frames)]
             picture += len(frames)
-            _, rows, columns = (int(n) for n in grids[0])
-            count = int(grids.prod(dim=1).sum()) // MERGE**2
-            merged = self.geometry_merger(self.geometry_features(frames.to(image.device)))
-            cells = (len(frames), rows // MERGE, columns // MERGE)
-            if count != cells[0] * cells[1] * cells[2] or bool((grids != grids[0]).any()):
-                raise FusionError("frames of one sample differ in size", fix="prepare them with Processor")
-            ours = image[token : token + count].view(*cells, -1)
-            fused.append(fuse(self.feature_fusion, ours, merged).flatten(0, 2))
-            token += count
+            count = int(grids.prod(dim=1).sum())
+            fused.append(self.fuse(self.encode(pixel_values[patch : patch + count], grids, frames)))
+            patch += count
         return torch.cat(fused)
 
     def embeds(self, inputs: ModelInputs) -> Tensor:
         """Return what enters the language model [B, L, D]: text embeddings with fused image tokens in their places."""
         embeds = self.backbone.embed(inputs.input_ids.to(self.device))
+        if inputs.features:
+            return self.place(embeds, inputs.input_ids, torch.cat([self.fuse(one) for one in inputs.features]))
         _check_pictures(inputs, self.backbone.image_token_id)
         if inputs.pixel_values is None or inputs.grid_thw is None:
             return embeds
@@ -158,25 +216,75 @@ class VGLLM(nn.Module):
             )
         return embeds.masked_scatter(places[..., None], tokens.to(embeds))
 
-    def forward(self, inputs: ModelInputs) -> Output:
-        """Return logits, and with labels the mean cross-entropy over the labelled tokens."""
-        hidden = self.backbone.hidden(
-            self.embeds(inputs),
+    def hidden(self, inputs: ModelInputs) -> Tensor:
+        """Return the last hidden states [B, L, D]."""
+        embeds = self.embeds(inputs)
+        if torch.is_autocast_enabled(embeds.device.type):
+            # Master weights are float32; what flows between the layers is not.
+            embeds = embeds.to(torch.get_autocast_dtype(embeds.device.type))
+        return self.backbone.hidden(
+            embeds,
             positions=inputs.position_ids.to(self.device),
             mask=inputs.attention_mask.to(self.device),
             cache=None,
         )
-        logits = self.backbone.logits(hidden)
+
+    def forward(self, inputs: ModelInputs) -> Output:
+        """Return logits, and with labels the mean cross-entropy over the labelled tokens."""
+        logits = self.backbone.logits(self.hidden(inputs))
         if inputs.labels is None:
             return Output(logits)
         targets = inputs.labels[:, 1:].to(logits.device)
         return Output(logits, F.cross_entropy(logits[:, :-1].flatten(0, 1), targets.flatten(), ignore_index=-100))
+
+    def loss_sum(self, inputs: ModelInputs) -> Tensor:
+        """Return the cross-entropy, added up over the labelled tokens; 0 where there are none.
+
+        Scores are computed for labelled tokens alone: of thousands of image tokens nothing is learnt, and a row of
+        scores is as wide as the vocabulary.
+        """
+        assert inputs.labels is not None
+        hidden = self.hidden(inputs)
+        targets = inputs.labels[:, 1:].to(hidden.device)
+        learnt = targets != -100
+        states, wanted = hidden[:, :-1][learnt], targets[learnt]
+        total = states.sum() * 0.0  # of no token: a zero that still has gradients
+        for start in range(0, len(wanted), _SCORED_AT_ONCE):
+            piece = slice(start, start + _SCORED_AT_ONCE)
+            if len(wanted) > _SCORED_AT_ONCE:
+                part = checkpoint(self._scored, states[piece], wanted[piece], use_reentrant=False)
+            else:
+                part = self._scored(states[piece], wanted[piece])
+            total = total.float() + part
+        return total.float()
+
+    def _scored(self, states: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(self.backbone.logits(states), targets, reduction="sum")
+
+
+@contextlib.contextmanager
+def _as_frozen(part: nn.Module) -> Iterator[None]:
+    """Leave gradients and autocast out of a block where nothing of `part` is trained."""
+    if any(p.requires_grad for p in part.parameters()):
+        yield
+        return
+    device = next((p.device.type for p in part.parameters()), "cpu")
+    with torch.no_grad(), torch.autocast(device, enabled=False):
+        yield
 
 
 def cast_parameters(model: nn.Module, dtype: torch.dtype) -> None:
     """Change the dtype of parameters alone: rotary frequencies and other buffers stay float32."""
     for parameter in model.parameters():
         parameter.data = parameter.data.to(dtype)
+
+
+def _check_count(pictures: int, frames: int) -> None:
+    if pictures != frames:
+        raise FusionError(
+            f"{pictures} pictures came with {frames} geometry frames",
+            fix="this model fuses geometry: give each picture's uncropped frame, or load it without geometry",
+        )
 
 
 def _check_pictures(inputs: ModelInputs, image_token_id: int) -> None:

@@ -82,6 +82,22 @@ class Qwen25VL(nn.Module):
         return int(self.model.config.image_token_id)
 
     @property
+    def vision(self) -> nn.Module:
+        """The 2D tower, its connector (`merger`) included."""
+        tower: nn.Module = self.model.model.visual
+        return tower
+
+    @property
+    def language_model(self) -> nn.Module:
+        """The decoder, its embedding included; the output head is `model.lm_head`."""
+        decoder: nn.Module = self.model.model.language_model
+        return decoder
+
+    def checkpoint_gradients(self) -> None:
+        """Compute activations a second time in the backward pass instead of keeping them; only in training mode."""
+        self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
+    @property
     def attention(self) -> str:
         """The attention backend in use."""
         return str(self.model.config._attn_implementation)
@@ -89,7 +105,9 @@ class Qwen25VL(nn.Module):
     def image_tokens(self, pixel_values: Tensor, grid_thw: Tensor) -> Tensor:
         """Return merged image tokens [T, D] of `pixel_values` [patches, 1176] with grids [images, 3] in patches."""
         pixels = pixel_values.to(self.model.get_input_embeddings().weight.device)
-        features = self.model.model.get_image_features(pixels.to(self.model.dtype), grid_thw.to(pixels.device))
+        # The tower's own dtype: while training, the language model's may be another.
+        pixels = pixels.to(next(self.vision.parameters()).dtype)
+        features = self.model.model.get_image_features(pixels, grid_thw.to(pixels.device))
         return torch.cat(list(features.pooler_output))
 
     def embed(self, input_ids: Tensor) -> Tensor:
