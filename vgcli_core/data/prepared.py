@@ -31,25 +31,46 @@ class Prepared:
         """Return the number of samples of a split, as the manifest says."""
         return int(self.manifest["splits"][split]["samples"])
 
-    def samples(self, split: str) -> Iterator[Sample]:
-        """Yield the samples of a split in order, reading as they are asked for. Raises DataError."""
+    def path(self, split: str) -> Path:
+        """Return the file of a split's samples. Raises DataError."""
         if split not in self.splits:
             raise DataError(
                 f"there is no split {split!r}", where=str(self.root), fix=f"choose from {', '.join(self.splits)}"
             )
-        path = self.root / f"{split}.jsonl"
+        return self.root / f"{split}.jsonl"
+
+    def samples(self, split: str) -> Iterator[Sample]:
+        """Yield the samples of a split in order, reading as they are asked for. Raises DataError."""
+        path = self.path(split)
         try:
             with path.open(encoding="utf-8", newline="\n") as file:
                 for number, line in enumerate(file, start=1):
                     yield from_line(line, where=f"{path}, line {number}")
         except OSError as error:
-            raise DataError(
-                f"cannot read {path.name}: {error.strerror}", where=str(path), fix="prepare it again"
-            ) from error
+            raise unreadable(path, error) from error
+
+    def sample_at(self, split: str, offset: int, *, where: str = "") -> Sample:
+        """Return the sample whose line begins after `offset` bytes of the split's file. Raises DataError.
+
+        The file is opened each time, so that processes share nothing; its frames are many files more.
+        """
+        path = self.path(split)
+        try:
+            with path.open("rb") as file:
+                file.seek(offset)
+                line = file.readline()
+        except OSError as error:
+            raise unreadable(path, error) from error
+        return from_line(line.decode("utf-8", errors="replace"), where=where or f"{path}, byte {offset}")
 
     def images(self, sample: Sample) -> list[Pixels]:
         """Return the frames of a sample, [H, W, 3] uint8 RGB each, markers drawn. Raises MediaError, DataError."""
         return read_images(sample, self.root)
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """Return what to raise where a split's file cannot be read."""
+    return DataError(f"cannot read {path.name}: {error.strerror}", where=str(path), fix="prepare it again")
 
 
 def open_prepared(root: Path | str) -> Prepared:
