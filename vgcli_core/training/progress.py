@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from vgcli_core.model.processor import Processor
     from vgcli_core.model.vgllm import VGLLM
 
 
@@ -99,4 +100,4 @@ class Outcome:
 
 # Answers questions with the model as it is, and returns measures by name; `rank` of `world` takes its share of the
 # questions and every process gets the same result.
-Validate = Callable[["VGLLM", int, int], Mapping[str, float]]
+Validate = Callable[["VGLLM", "Processor", int, int], Mapping[str, float]]
