@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vgcli_core.errors import CheckpointError
 from vgcli_core.model.layouts import (
+    BACKBONE,
     OUTPUT_HEAD,
     Layout,
     Named,
@@ -40,13 +41,16 @@ class Account:
     notes: tuple[str, ...] = ()
 
 
-def account_for(empty: VGLLM, files: WeightFiles, layout: Layout, encoder: WeightFiles | None) -> Account:
+def account_for(
+    empty: VGLLM, files: WeightFiles, layout: Layout, encoder: WeightFiles | None, *, without_geometry: bool = False
+) -> Account:
     """Map every parameter of the files to one of the model.
 
     Args:
         empty: the model without memory: names and shapes.
         files: the checkpoint, in `layout`.
         encoder: a geometry encoder's own files, which replace the checkpoint's encoder or join a plain backbone.
+        without_geometry: leave out all but the backbone.
 
     Raises:
         CheckpointError: names that are unknown, missing or stand for the same parameter twice; shapes or types that
@@ -54,6 +58,10 @@ def account_for(empty: VGLLM, files: WeightFiles, layout: Layout, encoder: Weigh
     """
     account = Account()
     named = {key: to_ours(key, layout) for key in files.entries}
+    if without_geometry:
+        for key, to in named.items():
+            if to.name is not None and not to.name.startswith(BACKBONE):
+                named[key] = Named(None, "geometry, which is not wanted")
     if encoder is not None:
         replaced = [key for key, to in named.items() if to.name and to.name.startswith("geometry_encoder.")]
         for key in replaced:

@@ -4,6 +4,7 @@ Four sources, told apart by the names of their weights (layouts.py): published f
 Qwen2.5-VL folder with or without a geometry encoder beside it, and our own form: generation-2 names plus `vgllm.json`.
 """
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,11 @@ from vgcli_core.text.prompts import PromptRevision
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to load: `auto` decides; a convention that is stated outranks what the checkpoint says."""
+    """How to load: `auto` decides; a convention that is stated outranks what the checkpoint says.
+
+    `around` are fields of ModelConfig for what is built anew around a plain backbone: fusion, merger, reference frame.
+    `geometry=False` leaves out whatever the checkpoint has of it and gives the plain backbone.
+    """
 
     device: str = "auto"
     dtype: str = "auto"
@@ -38,6 +43,8 @@ class Options:
     euler_convention: EulerConvention | None = None
     prompt_revision: PromptRevision | None = None
     geometry_sizes: dict[str, Any] | None = None
+    around: Mapping[str, Any] = field(default_factory=dict)
+    geometry: bool = True
     seed: int = 0
 
 
@@ -78,6 +85,10 @@ def load_model(
     config, notes = read_model_config(
         folder, plain, layout, keys=list(files.entries), extra_kind=extra_kind, sizes=options.geometry_sizes
     )
+    if layout == "plain" and extra_kind is not None:
+        config = config.model_copy(update=dict(options.around))
+    if not options.geometry:
+        config = config.model_copy(update={"geometry_encoder": "none", "geometry": {}})
     conventions, remarks = conventions_of(
         name,
         layout,
@@ -102,7 +113,7 @@ def load_model(
             where=str(folder / "config.json"),
             fix="use the file that came with the weights",
         ) from error
-    account = account_for(empty, files, layout, extra)
+    account = account_for(empty, files, layout, extra, without_geometry=not options.geometry)
     generation = read_generation_config(folder)
     parameters = sum(p.numel() for p in empty.parameters())
     placement = choose_placement(

@@ -30,30 +30,56 @@ _SPECIAL = (
 _SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-_GEOMETRY = {
-    "img_size": 140,
-    "embed_dim": 48,
-    "depth": 3,
-    "num_heads": 4,
-    "patch_embed_depth": 2,
-    "patch_embed_num_heads": 4,
+_GEOMETRY: dict[str, dict[str, Any]] = {
+    "vggt": {
+        "img_size": 140,
+        "embed_dim": 48,
+        "depth": 3,
+        "num_heads": 4,
+        "patch_embed_depth": 2,
+        "patch_embed_num_heads": 4,
+    },
+    "pi3": {
+        "img_size": 140,
+        "encoder_embed_dim": 48,
+        "encoder_depth": 2,
+        "encoder_num_heads": 4,
+        "decoder_embed_dim": 48,
+        "decoder_depth": 2,
+        "decoder_num_heads": 4,
+    },
+    "none": {},
 }
 
 
-def demo_model(*, seed: int = 0, dtype: torch.dtype = torch.float32, frame_width: int = 140) -> tuple[VGLLM, Any]:
+def demo_model(
+    *,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+    frame_width: int = 140,
+    geometry_encoder: str = "vggt",
+    **choices: Any,
+) -> tuple[VGLLM, Any]:
     """Build the tiny model and its tokenizer; the same seed gives the same weights.
 
-    Frames are 140 pixels wide instead of 518, so that a laptop answers in seconds.
+    Args:
+        seed: of the weights.
+        dtype: of the parameters.
+        frame_width: 140 pixels instead of 518, so that a laptop answers in seconds.
+        geometry_encoder: a key of GEOMETRY_ENCODERS.
+        choices: further fields of ModelConfig: fusion, merger, reference_frame.
     """
     tokenizer = demo_tokenizer()
     config = ModelConfig(
-        geometry=_GEOMETRY,
+        geometry_encoder=geometry_encoder,
+        geometry=_GEOMETRY[geometry_encoder],
         merger_hidden=64,
         frame_width=frame_width,
         euler_convention="ZXY",
         prompt_revision=2,
         conventions_from="the demo model",
         untrained=True,
+        **choices,
     )
     plain = _backbone_config(tokenizer)
     with quiet_libraries(), torch.random.fork_rng(devices=[]):

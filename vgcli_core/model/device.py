@@ -46,7 +46,7 @@ def choose_placement(
     where = _device(device)
     precision = _dtype(dtype, where, parameters, saved_dtype)
     _check_memory(where, precision, parameters, split=device_map is not None)
-    return Placement(where, precision, _attention(attention, where, precision), device_map)
+    return Placement(where, precision, choose_attention(attention, where, precision), device_map)
 
 
 def _device(name: str) -> torch.device:
@@ -82,7 +82,8 @@ def _dtype(name: str, device: torch.device, parameters: int, saved: str) -> torc
     return DTYPES.get(saved, torch.bfloat16)
 
 
-def _attention(name: str, device: torch.device, dtype: torch.dtype) -> str:
+def choose_attention(name: str, device: torch.device, dtype: torch.dtype) -> str:
+    """Return transformers' name of an attention backend, `auto` included. Raises UsageError, ResourceError."""
     installed = find_spec("flash_attn") is not None
     usable = installed and device.type == "cuda" and dtype != torch.float32
     if name == "auto":

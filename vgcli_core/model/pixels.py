@@ -112,7 +112,9 @@ def patchify(frames: Tensor) -> Tensor:
     Patches come in 2x2 blocks, so that four of a merged cell are neighbours; a frame fills both temporal slots.
     """
     count, channels, height, width = frames.shape
-    mean, std = (torch.tensor(v, dtype=torch.float32, device=frames.device)[:, None, None] for v in (CLIP_MEAN, CLIP_STD))
+    mean, std = (
+        torch.tensor(v, dtype=torch.float32, device=frames.device)[:, None, None] for v in (CLIP_MEAN, CLIP_STD)
+    )
     normal = (frames - mean) / std
     rows, columns = height // (PATCH * MERGE), width // (PATCH * MERGE)
     blocks = normal.view(count, channels, rows, MERGE, PATCH, columns, MERGE, PATCH)

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from vgcli_core.errors import CheckpointError, first_line
@@ -92,6 +93,14 @@ class Reader:
         except (SafetensorError, OSError, RuntimeError) as error:
             raise CheckpointError(f"cannot read {key!r}: {error}", where=str(file), fix=_DAMAGED) from error
         return tensor
+
+
+def write_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
+    """Write a safetensors file. Raises OSError where it cannot be written, a full disk included."""
+    try:
+        save_file(dict(tensors), file, metadata={"format": "pt"})
+    except SafetensorError as error:  # how the writer reports a full disk
+        raise OSError(str(error)) from error
 
 
 def _spelling(dtype: torch.dtype) -> str:

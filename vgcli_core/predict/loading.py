@@ -3,16 +3,15 @@
 import os
 import time
 from pathlib import Path
-from typing import Any
 
-from vgcli_core.errors import CheckpointError, UsageError, first_line
+from vgcli_core.errors import CheckpointError, UsageError
 from vgcli_core.geometry.boxes import EulerConvention
 from vgcli_core.model.checkpoint import LoadReport, Options, load_model
 from vgcli_core.model.demo import NAME as DEMO
 from vgcli_core.model.demo import demo_model
 from vgcli_core.model.device import choose_placement
 from vgcli_core.model.hub import checkpoint_folder
-from vgcli_core.model.quiet import quiet_libraries
+from vgcli_core.model.tokenizer import load_tokenizer
 from vgcli_core.model.vgllm import cast_parameters
 from vgcli_core.model.weights import read_json
 from vgcli_core.predict.pipeline import Predictor
@@ -72,7 +71,7 @@ def load(
             raise CheckpointError(f"{folder.name} is a file", where=str(folder), fix=fix)
         encoder = checkpoint_folder(geometry, offline=offline) if geometry is not None else None
         read_json(folder / "config.json")  # first: a folder without it is no checkpoint, whatever else it lacks
-        tokenizer = _tokenizer(folder)
+        tokenizer = load_tokenizer(folder)
         # A folder, or a pinned revision, may hold files from before the convention changed under the same name.
         hub_name = "" if Path(chosen).exists() or revision else str(chosen)
         network, report = load_model(folder, options, name=hub_name, geometry=encoder)
@@ -100,17 +99,3 @@ def _demo(options: Options) -> Predictor:
     cast_parameters(network, placement.dtype)
     report = LoadReport(None, "generation-2", parameters)
     return Predictor(network, tokenizer, report, name=DEMO, seed=options.seed)
-
-
-def _tokenizer(folder: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    fix = "copy tokenizer.json and tokenizer_config.json of the backbone (Qwen2.5-VL) into the folder"
-    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
-        raise CheckpointError("the folder holds no tokenizer", where=str(folder), fix=fix)
-    try:
-        with quiet_libraries():
-            return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # transformers raises many types for damaged tokenizer files
-        what = f"the tokenizer cannot be loaded: {first_line(error)}"
-        raise CheckpointError(what, where=str(folder), fix=fix) from error

@@ -28,6 +28,10 @@ class GeometryEncoder(Protocol):
     unused_prefixes: ClassVar[tuple[str, ...]]
 
     @property
+    def idle_prefixes(self) -> tuple[str, ...]:
+        """Names of parameters that no feature depends on."""
+
+    @property
     def config(self) -> BaseModel:
         """The sizes this encoder was built with."""
 

@@ -18,6 +18,7 @@ class NoGeometry(nn.Module):
     Config = NoGeometryConfig
     unused_prefixes = ()
     has_reference_frame = False
+    idle_prefixes = ()
     patch = 14
     dim = 0
 

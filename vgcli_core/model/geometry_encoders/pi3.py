@@ -53,6 +53,7 @@ class Pi3(nn.Module):
         "image_std",
     )
     has_reference_frame = False
+    idle_prefixes = ()
 
     def __init__(self, config: Pi3Config) -> None:
         super().__init__()

@@ -106,6 +106,16 @@ class VGGT(nn.Module):
         self.dim = 2 * config.embed_dim
         self.aggregator = Aggregator(config)
 
+    @property
+    def idle_prefixes(self) -> tuple[str, ...]:
+        """The last pair, and a token of DINOv2's own training."""
+        last = self.config.depth - 1
+        return (
+            f"aggregator.frame_blocks.{last}.",
+            f"aggregator.global_blocks.{last}.",
+            "aggregator.patch_embed.mask_token",
+        )
+
     @classmethod
     def from_sizes(cls, sizes: dict[str, object]) -> Self:
         """Build from a plain dict of sizes; unknown names are errors."""

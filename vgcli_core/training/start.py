@@ -1,0 +1,205 @@
+"""Where a run starts: the weights its recipe names, each part in the dtype it is trained or kept in.
+
+Weights are mapped from their files, converted one parameter at a time, and moved: no device ever holds two copies.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vgcli_core.data.checksums import checksum
+from vgcli_core.errors import UsageError
+from vgcli_core.model.checkpoint import Options, load_model
+from vgcli_core.model.config import CONFIG_NAME, ModelConfig
+from vgcli_core.model.config_files import read_model_config
+from vgcli_core.model.demo import demo_model
+from vgcli_core.model.device import choose_attention
+from vgcli_core.model.hub import checkpoint_folder
+from vgcli_core.model.layouts import recognise, recognise_encoder
+from vgcli_core.model.processor import Processor
+from vgcli_core.model.tokenizer import load_tokenizer
+from vgcli_core.model.vgllm import VGLLM
+from vgcli_core.model.weights import WeightFiles, read_json
+from vgcli_core.training.parts import learns
+from vgcli_core.training.recipe import Recipe, Start, Trained
+
+TINY = "tiny"
+_WEIGHT_FILES = (".safetensors", ".bin", ".pt")
+# Smaller files are read whole for their checksum; gigabytes are told apart by size and both ends.
+_READ_WHOLE = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A model ready to be trained, but for the choice of its parts.
+
+    Attributes:
+        model: on its device, in evaluation mode.
+        processor: for its frame width.
+        tokenizer: saved with the model.
+        notes: what the user should know of the load.
+        source: names, folders, revisions and checksums of the weights, for the run's record.
+    """
+
+    model: VGLLM
+    processor: Processor
+    tokenizer: Any
+    notes: tuple[str, ...] = ()
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+
+def start(
+    recipe: Recipe,
+    *,
+    device: torch.device,
+    offline: bool = False,
+    master: bool = True,
+    sizes: dict[str, Any] | None = None,
+) -> Started:
+    """Load or build the model that `recipe.start` describes.
+
+    Args:
+        recipe: `start`, `trained`, `run.precision` and `seed` of it matter here.
+        device: where the model goes.
+        offline: use only what is on this machine.
+        master: trained parameters are float32; with False they are of the run's precision, where another keeps masters.
+        sizes: of the geometry encoder, where they are not the published ones and no file says so.
+
+    Raises:
+        CheckpointError: weights or configuration that are missing, damaged, or do not fit together.
+        ResourceError: too little memory.
+        UsageError: the recipe says something else of the model than its checkpoint.
+    """
+    given = recipe.start
+    half = recipe.run.precision == "bf16"
+    if given.weights == TINY:
+        model, tokenizer = demo_model(seed=recipe.seed, frame_width=given.frame_width, **_choices(given))
+        notes: tuple[str, ...] = ()
+        source: dict[str, Any] = {"weights": {"name": TINY, "seed": recipe.seed}}
+    else:
+        model, tokenizer, notes, source = _load(recipe, offline=offline, sizes=sizes)
+    model.config = model.config.model_copy(
+        update={
+            "frame_width": given.frame_width,
+            "euler_convention": "ZXY",
+            "prompt_revision": 2,
+            "conventions_from": "trained on data prepared by vgllm",
+            "untrained": False,
+        }
+    )
+    precision = torch.bfloat16 if half else torch.float32
+    model.backbone.model.set_attn_implementation(choose_attention(given.attention, device, precision))
+    _place(model, recipe.trained, device, frozen=precision, trained=torch.float32 if master else precision)
+    model.feature_dtype = precision
+    return Started(model, Processor(tokenizer, frame_width=given.frame_width), tokenizer, notes, source)
+
+
+def _choices(given: Start) -> dict[str, Any]:
+    """Return what the recipe says of the parts around a backbone, as fields of ModelConfig."""
+    names = ("geometry_encoder", "fusion", "fusion_layers", "merger", "reference_frame")
+    return {name: getattr(given, name) for name in names}
+
+
+def _load(
+    recipe: Recipe, *, offline: bool, sizes: dict[str, Any] | None
+) -> tuple[VGLLM, Any, tuple[str, ...], dict[str, Any]]:
+    given = recipe.start
+    folder = checkpoint_folder(given.weights, offline=offline)
+    plain = read_json(folder / "config.json")
+    tokenizer = load_tokenizer(folder)
+    source = {"weights": _source(given.weights, folder)}
+    found = _found(folder, plain, sizes)
+    notes: tuple[str, ...] = ()
+    encoder = None
+    if given.geometry_encoder == "none" and found.geometry_encoder != "none":
+        notes = (
+            f"start.geometry_encoder is none: the geometry of {given.weights} ({found.geometry_encoder}) is left out",
+        )
+    elif given.geometry_encoder != "none":
+        if found.geometry_encoder != "none":
+            _check_agreement(given, found)
+        elif given.geometry_weights is None:
+            raise UsageError(
+                f"{given.weights} holds no geometry encoder",
+                where="start.geometry_weights",
+                fix="name weights of VGGT or Pi3 there, or set start.geometry_encoder to none",
+            )
+        if given.geometry_weights is not None:
+            encoder = checkpoint_folder(given.geometry_weights, offline=offline)
+            kind = recognise_encoder(WeightFiles(encoder).entries, where=str(encoder))
+            if kind != given.geometry_encoder:
+                raise _contradiction("geometry_encoder", given.geometry_encoder, given.geometry_weights, kind)
+            source["geometry_weights"] = _source(given.geometry_weights, encoder)
+    saved = str(plain.get("dtype") or plain.get("torch_dtype") or "bfloat16")
+    options = Options(
+        device="cpu",
+        # As saved, so that weights stay mapped; rounded only where the run itself is.
+        dtype=saved if recipe.run.precision == "bf16" else "float32",
+        attention="sdpa",
+        euler_convention="ZXY",
+        prompt_revision=2,
+        geometry_sizes=sizes,
+        around={**_choices(given), "merger_hidden": given.merger_hidden, "geometry": sizes or {}},
+        geometry=given.geometry_encoder != "none",
+        seed=recipe.seed,
+    )
+    model, report = load_model(folder, options, geometry=encoder)
+    return model, tokenizer, (*notes, *report.notes), source
+
+
+def _found(folder: Path, plain: dict[str, Any], sizes: dict[str, Any] | None) -> ModelConfig:
+    """Return what a checkpoint says of itself; only the heads of its files are read."""
+    keys = list(WeightFiles(folder).entries)
+    layout = recognise(keys, where=str(folder))
+    return read_model_config(folder, plain, layout, keys=keys, extra_kind=None, sizes=sizes)[0]
+
+
+def _check_agreement(given: Start, found: ModelConfig) -> None:
+    """Refuse a recipe that describes another model than its checkpoint."""
+    names = ["geometry_encoder", "fusion", "merger", "merger_hidden", "reference_frame"]
+    for name in names + ["fusion_layers"] * (given.fusion == "cross_attention"):
+        if getattr(given, name) != getattr(found, name):
+            raise _contradiction(name, getattr(given, name), given.weights, getattr(found, name))
+
+
+def _contradiction(key: str, wanted: object, name: str, found: object) -> UsageError:
+    return UsageError(
+        f"the recipe says {wanted}, and {name} has {found}",
+        where=f"start.{key}",
+        fix=f"set start.{key} to {found}, or start from other weights",
+    )
+
+
+def _place(model: VGLLM, choice: Trained, device: torch.device, *, frozen: torch.dtype, trained: torch.dtype) -> None:
+    """Convert and move parameter by parameter; buffers (rotary frequencies) stay float32. Tied weights stay tied."""
+    for name, parameter in model.named_parameters():
+        own = learns(name, choice)
+        # A copy of what is trained: a mapped file must not see the optimiser's writes.
+        parameter.data = parameter.data.to(device, trained if own else frozen, copy=own)
+    for module in model.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            module._buffers[name] = buffer.to(device)
+
+
+def _source(name: str, path: Path) -> dict[str, Any]:
+    """Return where weights came from, with a checksum of each of their files."""
+    known = ("config.json", CONFIG_NAME)
+    files = (
+        [path]
+        if path.is_file()
+        else [
+            file
+            for file in sorted(path.iterdir())
+            if file.name in known or file.name.endswith((*_WEIGHT_FILES, ".index.json"))
+        ]
+    )
+    return {
+        "name": name,
+        "folder": str(path.absolute()),
+        # The hub's cache names a snapshot by its commit.
+        "revision": path.name if path.parent.name == "snapshots" else None,
+        "files": {file.name: checksum(file, large=_READ_WHOLE)._asdict() for file in files},
+    }
