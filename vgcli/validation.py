@@ -24,6 +24,7 @@ from vgcli_core.evaluation.benchmarks import BENCHMARKS
 from vgcli_core.model.answer import answers, group_by_frames
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.vgllm import VGLLM
+from vgcli_core.text.prompts import MAX_NEW_TOKENS, Task
 from vgcli_core.training.progress import Validate
 from vgcli_core.training.recipe import Recipe
 
@@ -33,12 +34,13 @@ Gather = Callable[[list[tuple[int, str]]], list[list[tuple[int, str]]]]
 _BY_TASK = {"ground": "scanrefer", "caption": "scan2cap", "detect": "scannet_det", "ask": "vsi_bench"}
 
 
-def build_validate(recipe: Recipe, data: Path) -> Validate | None:
+def build_validate(recipe: Recipe, data: Path, *, limits: Mapping[Task, int] = MAX_NEW_TOKENS) -> Validate | None:
     """Return what the trainer calls to validate, or None where the recipe asks for no questions.
 
     Args:
         recipe: `validation.generate` names the set.
         data: folder of the prepared sets.
+        limits: new tokens of an answer, by task.
 
     Raises:
         UsageError: the model cannot be asked while its parameters are spread over processes (ZeRO-3).
@@ -61,7 +63,7 @@ def build_validate(recipe: Recipe, data: Path) -> Validate | None:
     def validate(model: VGLLM, processor: Processor, rank: int, world: int) -> Mapping[str, float]:
         def ask(share: Sequence[Sample]) -> list[str]:
             with as_evaluated(model), torch.autocast(model.device.type, torch.bfloat16, enabled=half):
-                return answers(model, processor, share, lambda sample: read_images(sample, prepared.root))
+                return answers(model, processor, share, lambda one: read_images(one, prepared.root), limits=limits)
 
         return scores(samples, answer_all(samples, ask, rank=rank, world=world))
 

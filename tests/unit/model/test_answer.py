@@ -1,0 +1,82 @@
+"""Answers to prepared samples: the trained tokens, each list of frames encoded once."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vgcli_core.data.sample import Sample, Turn, human_turn
+from vgcli_core.errors import DataError
+from vgcli_core.model.answer import answers, group_by_frames
+from vgcli_core.model.demo import demo_model
+from vgcli_core.model.pixels import prepare_pixels
+from vgcli_core.model.processor import Processor
+
+LIMITS = {"ask": 6, "ground": 4, "detect": 6, "caption": 5}
+
+
+@pytest.fixture(scope="module")
+def model_and_processor():
+    model, tokenizer = demo_model(seed=3)
+    return model, Processor(tokenizer, frame_width=model.config.frame_width)
+
+
+def sample(name: str, text: str, frames: tuple[str, ...], task="ask", names=None) -> Sample:
+    turns = (human_turn(text, len(frames), names=names, newline="\n"), Turn("gpt", "yes"))
+    return Sample(name, "rooms", "val", "room", task, frames, turns)
+
+
+SAMPLES = [
+    sample("a", "How many chairs are there?", ("1.jpg", "2.jpg")),
+    sample("b", "Is the door open, or is it not?", ("3.jpg",)),
+    sample("c", "the sink", ("1.jpg", "2.jpg"), "ground", names=0),
+    sample("d", "Where is the table in the room?", ("1.jpg", "2.jpg")),
+    sample("e", "How many chairs are there?", ("2.jpg", "1.jpg"), "caption"),
+]
+
+
+def images(one: Sample):
+    return [np.random.default_rng(int(name[0])).integers(0, 255, (60, 80, 3), np.uint8) for name in one.frames]
+
+
+@torch.inference_mode()
+def slowly(model, processor, one: Sample) -> str:
+    """Decode token by token, the whole conversation read anew each time."""
+    pixels = prepare_pixels(images(one), width=processor.frame_width)
+    turns = [{"from": "human", "value": one.conversations[0].text}, {"from": "gpt", "value": ""}]
+    whole = processor.conversation(turns, pixels.grid_thw)
+    # An empty answer is its end mark and a newline.
+    prompt = whole.input_ids[:-2]
+    new = []
+    while len(new) < LIMITS[one.task] and processor.ids["<|im_end|>"] not in new:
+        ids = torch.cat((prompt, torch.tensor(new, dtype=torch.long)))
+        inputs = processor.batch([replace(whole, input_ids=ids, labels=ids)], [pixels])
+        new.append(int(model(inputs).logits[0, -1].argmax()))
+    return processor.decode(new)
+
+
+def test_answers_are_those_of_the_trained_conversation(model_and_processor):
+    found = answers(*model_and_processor, SAMPLES, images, limits=LIMITS)
+    assert found == [slowly(*model_and_processor, one) for one in SAMPLES]
+    assert len(set(found)) > 1
+
+
+def test_frames_are_encoded_once_and_each_layout_read_once(model_and_processor):
+    model, processor = model_and_processor
+    before = model.counts.frames_encoded, model.counts.prefix_runs
+    answers(model, processor, SAMPLES, images, limits=LIMITS, batch_size=1)
+    assert model.counts.frames_encoded - before[0] == 2 + 1 + 2
+    assert model.counts.prefix_runs - before[1] == 4
+    assert answers(model, processor, [], images) == []
+
+
+def test_samples_are_grouped_by_what_the_model_sees():
+    marked = replace(SAMPLES[0], markers={"points": []})
+    packed = replace(SAMPLES[0], pack="a.tar")
+    assert group_by_frames([*SAMPLES, marked, packed, SAMPLES[0]]) == [[0, 2, 3, 7], [1], [4], [5], [6]]
+
+
+def test_a_sample_without_frames_is_refused(model_and_processor):
+    with pytest.raises(DataError, match="without frames"):
+        answers(*model_and_processor, [sample("x", "why?", ())], images)
