@@ -1,0 +1,250 @@
+"""What holds the weights while they are trained: torch alone (one process or several), or DeepSpeed.
+
+Both offer the same few verbs to the loop, and give and take the float32 weights and AdamW's two moments by name, so
+that a checkpoint does not depend on which of them made it, nor on the number of processes.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from vgcli_core.errors import CheckpointError, UsageError
+from vgcli_core.model.vgllm import VGLLM
+from vgcli_core.training.optim import adamw, parameter_groups
+from vgcli_core.training.processes import Processes
+from vgcli_core.training.recipe import Optim, Part
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class Engine(Protocol):
+    """The verbs of the loop. All processes call each of them together."""
+
+    model: VGLLM
+    module: nn.Module
+
+    def backward(self, loss: Tensor, *, last: bool) -> None:
+        """Add the gradients of a micro-batch; what counts is the mean over processes. `last` comes before an update."""
+
+    def update(self, factor: float) -> float:
+        """Clip, take one step with peak learning rates times `factor`, forget gradients; return their norm before."""
+
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield the float32 weights that are trained, whole, one by one."""
+
+    def moments(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield AdamW's moments, whole, as `exp_avg/NAME` and `exp_avg_sq/NAME`; none before the first update."""
+
+    def load(self, weights: Iterator[tuple[str, Tensor]], moments: Iterator[tuple[str, Tensor]], updates: int) -> None:
+        """Take up what a checkpoint holds. Raises CheckpointError when names or shapes differ."""
+
+
+def start_engine(
+    processes: Processes, module: nn.Module, model: VGLLM, parts: Mapping[Part, list[str]], optim: Optim
+) -> Engine:
+    """Wrap a model for training on these processes; `module` calls `model` and returns its loss."""
+    kind = Zero if processes.zero else Plain
+    return kind(processes, module, model, parts, optim)
+
+
+class _Base:
+    def __init__(
+        self, processes: Processes, module: nn.Module, model: VGLLM, parts: Mapping[Part, list[str]], optim: Optim
+    ) -> None:
+        self.processes, self.model, self.optim = processes, model, optim
+        self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        groups = parameter_groups(self.parameters, parts, optim)
+        self.optimizer: Any = adamw(groups, optim, processes.device)
+        self.module = self._prepare(module)
+
+    def _prepare(self, module: nn.Module) -> nn.Module:
+        raise NotImplementedError
+
+    def _checked(self, found: Iterator[tuple[str, Tensor]], expected: set[str]) -> Iterator[tuple[str, Tensor]]:
+        """Yield what was saved, as long as it belongs to this run's parameters; complain of what lacks at the end."""
+        missing = set(expected)
+        for name, tensor in found:
+            own = self.parameters.get(name.partition("/")[2] if name not in expected else name)
+            if name not in expected or own is None or _shape(own) != tensor.shape:
+                raise _differs(f"it holds {name!r} of shape {tuple(tensor.shape)}, the run does not train that")
+            missing.discard(name)
+            yield name, tensor
+        if missing:
+            raise _differs(f"it lacks {min(missing)!r}")
+
+
+class Plain(_Base):
+    """One process, or several that average their gradients (torch's DistributedDataParallel)."""
+
+    def _prepare(self, module: nn.Module) -> nn.Module:
+        prepared: nn.Module = self.processes.accelerator.prepare_model(module)
+        return prepared
+
+    def backward(self, loss: Tensor, *, last: bool) -> None:
+        """See Engine. Gradients of all but the last micro-batch stay in this process."""
+        if self.processes.world > 1:
+            self.module.require_backward_grad_sync = last  # type: ignore[assignment]
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def update(self, factor: float) -> float:
+        """See Engine."""
+        norm = float(nn.utils.clip_grad_norm_(self.parameters.values(), self.optim.clip))
+        if math.isfinite(norm):
+            for group in self.optimizer.param_groups:
+                group["lr"] = group["peak"] * factor
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return norm
+
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """See Engine."""
+        for name, parameter in self.parameters.items():
+            yield name, parameter.detach()
+
+    def moments(self) -> Iterator[tuple[str, Tensor]]:
+        """See Engine."""
+        for moment in MOMENTS:
+            for name, parameter in self.parameters.items():
+                if parameter in self.optimizer.state:
+                    yield f"{moment}/{name}", self.optimizer.state[parameter][moment]
+
+    def load(self, weights: Iterator[tuple[str, Tensor]], moments: Iterator[tuple[str, Tensor]], updates: int) -> None:
+        """See Engine."""
+        for name, tensor in self._checked(weights, set(self.parameters)):
+            self.parameters[name].data.copy_(tensor)
+        if updates == 0:
+            return
+        expected = {f"{moment}/{name}" for moment in MOMENTS for name in self.parameters}
+        for name, tensor in self._checked(moments, expected):
+            moment, _, parameter = name.partition("/")
+            own = self.parameters[parameter]
+            state = self.optimizer.state[own]
+            # The fused kernel wants its counter beside the parameter.
+            state.setdefault("step", torch.tensor(float(updates), device=own.device))
+            state[moment] = tensor.to(own.device, torch.float32, copy=True)
+
+
+class Zero(_Base):
+    """DeepSpeed's ZeRO: gradients and optimiser (and weights in stage 3) are spread over the processes."""
+
+    def _prepare(self, module: nn.Module) -> nn.Module:
+        buffers = {name: tensor.clone() for name, tensor in module.named_buffers()}
+        config = self.processes.accelerator.state.deepspeed_plugin.deepspeed_config
+        if "optimizer" in config or "scheduler" in config:
+            raise UsageError(
+                "the DeepSpeed configuration brings its own optimizer or scheduler",
+                where="--deepspeed",
+                fix="remove these two sections: the recipe's `optim` decides them",
+            )
+        if config.get("train_micro_batch_size_per_gpu", "auto") == "auto":
+            config["train_micro_batch_size_per_gpu"] = 1
+        engine, _ = self.processes.accelerator.prepare(module, self.optimizer)
+        # DeepSpeed casts buffers with the weights; rotary frequencies in bfloat16 would move every token.
+        for name, tensor in module.named_buffers():
+            tensor.data = buffers[name].to(tensor.device)
+        self.engine = engine
+        prepared: nn.Module = engine
+        return prepared
+
+    def backward(self, loss: Tensor, *, last: bool) -> None:
+        """See Engine."""
+        # DeepSpeed divides by the number of micro-batches in its configuration; ours are weighed by tokens instead.
+        loss = loss * self.engine.gradient_accumulation_steps()
+        self.engine.set_gradient_accumulation_boundary(is_boundary=last)
+        self.engine.backward(loss)
+
+    def update(self, factor: float) -> float:
+        """See Engine."""
+        for group in self.engine.optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+        self.engine.step()
+        norm = self.engine.get_global_grad_norm()
+        return float("nan") if norm is None else float(norm)
+
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """See Engine."""
+        from deepspeed.utils import safe_get_full_fp32_param
+
+        for name, parameter in self.parameters.items():
+            yield name, safe_get_full_fp32_param(parameter)
+
+    def moments(self) -> Iterator[tuple[str, Tensor]]:
+        """See Engine."""
+        from deepspeed.utils import safe_get_full_optimizer_state
+
+        if not self._base.state:
+            return
+        self._link()
+        for moment in MOMENTS:
+            for name, parameter in self.parameters.items():
+                yield f"{moment}/{name}", safe_get_full_optimizer_state(parameter, moment)
+
+    def load(self, weights: Iterator[tuple[str, Tensor]], moments: Iterator[tuple[str, Tensor]], updates: int) -> None:
+        """See Engine. Every process reads the whole checkpoint and keeps its share."""
+        for name, tensor in self._checked(weights, set(self.parameters)):
+            self._put(self.parameters[name], tensor)
+        if updates == 0:
+            return
+        for group in self._base.param_groups:
+            for flat in group["params"]:
+                zeros = {moment: torch.zeros_like(flat.data, dtype=torch.float32) for moment in MOMENTS}
+                self._base.state[flat] = {"step": torch.tensor(float(updates), device=flat.device), **zeros}
+        self._link()
+        expected = {f"{moment}/{name}" for moment in MOMENTS for name in self.parameters}
+        for name, tensor in self._checked(moments, expected):
+            moment, _, parameter = name.partition("/")
+            self._put(self.parameters[parameter], tensor, moment)
+
+    @property
+    def _base(self) -> Any:
+        """The AdamW under DeepSpeed's optimiser: its parameters are flat pieces."""
+        return self.engine.optimizer.optimizer
+
+    def _link(self) -> None:
+        """Tell parameters where their moments are; DeepSpeed itself forgets all groups but the first (0.19)."""
+        if self.processes.zero == 3:
+            return
+        from deepspeed.utils import lazy_init_hp_params_optimizer_state
+
+        outer = self.engine.optimizer
+        for bits, flat in zip(outer.bit16_groups, outer.single_partition_of_fp32_groups, strict=True):
+            lazy_init_hp_params_optimizer_state(bits, flat, self._base.state)
+
+    def _put(self, parameter: nn.Parameter, value: Tensor, moment: str | None = None) -> None:
+        """Put a whole float32 tensor where a weight (and its copy of lower precision) or a moment is kept."""
+        from deepspeed import utils, zero
+
+        if self.processes.zero == 3:
+            count = parameter.ds_tensor.numel()
+            padded = torch.zeros(count * self.processes.world)
+            padded[: value.numel()] = value.flatten()
+            piece = padded[count * self.processes.rank : count * (self.processes.rank + 1)]
+            if moment is not None:
+                utils.safe_set_local_optimizer_state(parameter, piece, moment)
+                return
+            utils.safe_set_local_fp32_param(parameter, piece)
+            with zero.GatheredParameters([parameter], modifier_rank=0):
+                parameter.data.copy_(value)
+            return
+        if moment is not None:
+            utils.safe_set_full_optimizer_state(parameter, value, moment)
+            return
+        utils.safe_set_full_fp32_param(parameter, value)
+        parameter.data.copy_(value)
+
+
+def _shape(parameter: nn.Parameter) -> torch.Size:
+    """Return the whole shape; stage 3 leaves an empty tensor in a parameter's place."""
+    shape: torch.Size = getattr(parameter, "ds_shape", parameter.shape)
+    return shape
+
+
+def _differs(what: str) -> CheckpointError:
+    return CheckpointError(
+        f"the checkpoint does not belong to this run: {what}",
+        where="checkpoints/",
+        fix="start anew with --restart, or choose another --out",
+    )

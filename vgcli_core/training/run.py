@@ -1,0 +1,326 @@
+"""One training run, from the first check to the finished model; in the same folder it goes on where it was stopped."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from vgcli_core.data.mixture import Mixture, mix
+from vgcli_core.errors import UsageError, VgllmError
+from vgcli_core.model.feature_cache import FeatureCache, encoders_fingerprint
+from vgcli_core.model.pixels import pixels_of
+from vgcli_core.model.vgllm import Features
+from vgcli_core.training.caching import fill
+from vgcli_core.training.checkpoints import Saved
+from vgcli_core.training.engines import start_engine
+from vgcli_core.training.examples import Example, Examples, load
+from vgcli_core.training.log import RunLog
+from vgcli_core.training.loss_picture import draw_loss
+from vgcli_core.training.order import Step, share_of, steps_of_epoch
+from vgcli_core.training.parts import choose
+from vgcli_core.training.processes import Processes, start_processes
+from vgcli_core.training.progress import Outcome, Progress, Settings, Validate, Watch
+from vgcli_core.training.recipe import Part, Recipe
+from vgcli_core.training.record import continued, data_record, read_record, run_record, start_record, write_record
+from vgcli_core.training.run_folder import BEST, MODEL, PICTURE, RunFolder
+from vgcli_core.training.sets import open_sets
+from vgcli_core.training.signals import StopRequest
+from vgcli_core.training.start import Started, start
+from vgcli_core.training.trackers import Trackers, check_trackers
+from vgcli_core.training.trainer import Done, Loop, LossOf, evaluation_mode, peak_memory, record_of
+
+_SPEED_OF = 20  # steps whose speed forecasts the time that is left
+
+
+def train(
+    recipe: Recipe, settings: Settings, *, validate: Validate | None = None, watch: Watch | None = None
+) -> Outcome:
+    """Train in `settings.out`, or continue there; every process of the run calls this with the same arguments.
+
+    Args:
+        recipe: what to train, complete.
+        settings: where, and how it was asked for.
+        validate: measures the model every `recipe.validation.every` steps, beside the held-out loss.
+        watch: where progress goes; looked at in the first process alone.
+
+    Raises:
+        VgllmError: whatever a user can act on; the run folder stays such that the same command continues.
+    """
+    check_trackers(settings.trackers)
+    processes = start_processes(recipe, device=settings.device, deepspeed=settings.deepspeed)
+    try:
+        with ExitStack() as stack:
+            folder = RunFolder(settings.out, processes)
+            seen = watch if watch is not None and processes.first else Watch()
+            try:
+                return _Run(recipe, settings, validate, seen, processes, folder, stack).go()
+            except VgllmError as problem:
+                folder.fail(problem)
+                raise
+    finally:
+        processes.close()
+
+
+def planned(mixture: Mixture, recipe: Recipe) -> list[tuple[int, Step]]:
+    """Return every step of a run with its epoch (from 0), in order."""
+    plan: list[tuple[int, Step]] = []
+    for epoch in range(recipe.run.epochs):
+        steps = steps_of_epoch(
+            mixture.length,
+            mixture.tag,
+            recipe.batch,
+            max_length=recipe.data.max_length,
+            seed=recipe.seed,
+            epoch=epoch,
+        )
+        plan += [(epoch, step) for step in steps]
+        if recipe.run.max_steps and len(plan) >= recipe.run.max_steps:
+            return plan[: recipe.run.max_steps]
+    return plan
+
+
+@dataclass
+class _Run:
+    """What one call of `train` works with."""
+
+    recipe: Recipe
+    settings: Settings
+    validate: Validate | None
+    watch: Watch
+    processes: Processes
+    folder: RunFolder
+    stack: ExitStack
+    best: dict[str, float] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+
+    def go(self) -> Outcome:
+        recipe, out = self.recipe, self.settings.out
+        parts = open_sets(recipe, self.settings.data)
+        data = data_record(parts, self.settings.data)
+        checkpoint = self.folder.take(recipe, self.settings, data, stack=self.stack, say=self.watch.say)
+        mixture, held_out = mix(
+            parts, seed=recipe.seed, hold_out=recipe.validation.hold_out if recipe.validation.every else 0
+        )
+        plan = planned(mixture, recipe)
+        done = checkpoint.step if checkpoint else 0
+        if checkpoint and done >= len(plan) and (out / MODEL).is_dir():
+            self.watch.say(f"this run is finished: {done} steps; --restart begins anew")
+            return Outcome("finished", done, len(plan), out, bad=checkpoint.state["bad"])
+        started, trained = self._start()
+        self._record(started, data, mixture.counts, done)
+        features, cache = self._features(started, trained, (mixture, held_out))
+        engine = start_engine(self.processes, LossOf(started.model), started.model, trained, recipe.optim)
+        loop = Loop(recipe, self.processes, engine, started.processor, features, len(plan))
+        if checkpoint:
+            self._resume(checkpoint, loop)
+        examples, held = (
+            Examples(
+                one, started.processor, max_length=recipe.data.max_length, too_long=recipe.data.too_long, cache=cache
+            )
+            for one in (mixture, held_out)
+        )
+        log = RunLog(out if self.processes.first else None, done)
+        self.stack.callback(log.close)
+        trackers = self._trackers(done)
+        turns = [share_of(step, self.processes.rank, self.processes.world) for _, step in plan[done:]]
+        stream = load(examples, [turn for own in turns for turn in own], workers=recipe.data.workers)
+        self.folder.status("running", step=done, steps=len(plan))
+        with StopRequest(noticed=lambda name: self.watch.say(f"{name}: saving after this step")) as stop:
+            for at, own in enumerate(turns, start=done + 1):
+                result = loop.step(at - 1, len(own), stream)
+                log.step(record_of(at, plan[at - 1][0], result))
+                for bad in result.bad:
+                    log.bad(at, bad)
+                measures: Mapping[str, float] = {}
+                if recipe.validation.every and (at % recipe.validation.every == 0 or at == len(plan)):
+                    measures = self._measure(loop, held, started)
+                    log.validation(at, measures)
+                    self._keep_best(measures, at, started)
+                now = self._report(trackers, at, result, loop, measures)
+                log.timing({"step": at, "seconds": result.seconds, **_speed(now)})
+                asked = self._asked(stop)
+                if asked or at % recipe.run.save_every == 0 or at == len(plan):
+                    self.watch.doing(f"saving step {at}")
+                    state = {"updates": loop.updates, "bad": loop.bad, "best": self.best}
+                    self.folder.save(engine, at, state, keep=recipe.run.keep)
+                if asked and at < len(plan):
+                    self.folder.status("interrupted", step=at, steps=len(plan), signal=asked)
+                    return Outcome("interrupted", at, len(plan), out, signal=asked, bad=loop.bad)
+        return self._finish(started, loop)
+
+    # Before the first step
+
+    def _start(self) -> tuple[Started, dict[Part, list[str]]]:
+        """Load the weights and choose what is trained; names of trained parameters by part."""
+        recipe = self.recipe
+        self.watch.doing("loading the weights")
+        masters = self.processes.zero == 0
+        started = start(recipe, device=self.processes.device, offline=self.settings.offline, master=masters)
+        for note in started.notes:
+            self.watch.say(note)
+        dtype = torch.float32 if masters else self._precision
+        trained = choose(started.model, recipe.trained, recipe.lora, seed=recipe.seed, dtype=dtype)
+        if recipe.run.checkpoint_gradients:
+            started.model.backbone.checkpoint_gradients()
+        return started, trained
+
+    def _record(
+        self, started: Started, data: Mapping[str, Any], counts: Mapping[str, Mapping[str, int]], done: int
+    ) -> None:
+        if not self.processes.first:
+            return
+        here = start_record(
+            self.recipe,
+            self.settings,
+            step=done,
+            world=self.processes.world,
+            device=self.processes.device,
+            attention=started.model.backbone.attention,
+        )
+        record = read_record(self.settings.out)
+        if record is None:
+            record = run_record(self.recipe, self.settings, source=started.source, data=data, counts=counts, start=here)
+        else:
+            record, remarks = continued(record, here)
+            for remark in remarks:
+                self.watch.say(remark)
+        write_record(self.settings.out, record)
+
+    def _features(
+        self, started: Started, trained: Mapping[Part, Sequence[str]], mixtures: tuple[Mixture, Mixture]
+    ) -> tuple[Callable[[Example], Features] | None, FeatureCache | None]:
+        """Compute once what frozen encoders give, and return where examples find it; None without a cache."""
+        settings, model = self.settings, started.model
+        if settings.cache is None:
+            return None, None
+        learning = [part for part in ("connector", "vision_tower", "geometry_encoder") if part in trained]
+        if learning:
+            raise UsageError(
+                f"features change while {learning[0]} is trained",
+                where="--cache-features",
+                fix=f"leave it out, or set trained.{learning[0]} to false",
+            )
+        cache = FeatureCache(settings.cache, fingerprint=encoders_fingerprint(model))
+        filled = fill(
+            model,
+            mixtures,
+            started.processor,
+            cache,
+            limit=settings.cache_limit,
+            rank=self.processes.rank,
+            world=self.processes.world,
+            watch=self.watch,
+        )
+        self.processes.wait()
+        self.watch.say(
+            f"cached features: {filled.lists} lists of frames for {filled.samples} samples, {filled.bytes / 1e9:.2f} GB"
+            f" ({filled.reused} were there)"
+        )
+
+        def features(example: Example) -> Features:
+            if example.frames is None:
+                return cache.read(example.key)
+            pixels = pixels_of(example.frames.to(self.processes.device))
+            return model.encode(pixels.pixel_values, pixels.grid_thw, pixels.geometry_frames)
+
+        return features, cache
+
+    def _resume(self, checkpoint: Saved, loop: Loop) -> None:
+        self.watch.doing(f"reading {checkpoint.folder.name}")
+        loop.updates, loop.bad = checkpoint.state["updates"], checkpoint.state["bad"]
+        self.best = dict(checkpoint.state["best"])
+        loop.engine.load(checkpoint.weights(), checkpoint.moments(), loop.updates)
+        self.watch.say(f"continuing after step {checkpoint.step}")
+
+    def _trackers(self, done: int) -> Trackers:
+        record = read_record(self.settings.out) if self.processes.first else None
+        trackers = Trackers(
+            self.settings.trackers if record else (),
+            self.settings.out,
+            self.recipe.model_dump(mode="json"),
+            record["name"] if record else "",
+            after_step=done,
+            offline=self.settings.offline,
+            say=self.watch.say,
+        )
+        self.stack.callback(trackers.close)
+        return trackers
+
+    # After a step
+
+    def _asked(self, stop: StopRequest) -> str:
+        """Return the signal that any process got, "" for none; the same in all."""
+        if not self.processes.any(bool(stop.requested)):
+            return ""
+        return next(name for name in self.processes.lists([stop.requested]) if name)
+
+    def _measure(self, loop: Loop, held: Examples, started: Started) -> Mapping[str, float]:
+        measures: dict[str, float] = {}
+        count, micro = len(held), self.recipe.batch.micro
+        if count:
+            self.watch.doing("measuring the held-out loss")
+            step = Step(tuple(tuple(range(place, min(place + micro, count))) for place in range(0, count, micro)))
+            turns = share_of(step, self.processes.rank, self.processes.world)
+            measures["loss"] = loop.held_out(load(held, turns, workers=min(2, self.recipe.data.workers)))
+        if self.validate is not None:
+            self.watch.doing("answering validation questions")
+            with evaluation_mode(started.model), torch.no_grad():
+                measures |= self.validate(started.model, self.processes.rank, self.processes.world)
+        return measures
+
+    def _keep_best(self, measures: Mapping[str, float], at: int, started: Started) -> None:
+        chosen = self.recipe.validation.best
+        if chosen not in measures:
+            known = ", ".join(sorted(measures)) or "nothing"
+            raise UsageError(
+                f"{chosen!r} is not measured", where="validation.best", fix=f"choose from what is: {known}"
+            )
+        value = measures[chosen]
+        if not self.best or (value < self.best["value"] if chosen == "loss" else value > self.best["value"]):
+            self.best = {"value": value, "step": at}
+            self.folder.write_model(BEST, started.model, started.tokenizer, self._precision)
+
+    def _report(self, trackers: Trackers, at: int, done: Done, loop: Loop, measures: Mapping[str, float]) -> Progress:
+        """Tell everybody how the step went."""
+        self.seconds = [*self.seconds[1 - _SPEED_OF :], done.seconds]
+        now = Progress(
+            step=at,
+            steps=loop.steps,
+            loss=done.loss,
+            lr=done.lr,
+            grad_norm=done.grad_norm,
+            tokens_per_second=done.tokens / done.seconds,
+            samples_per_second=done.samples / done.seconds,
+            wait_share=done.wait / done.seconds,
+            memory=peak_memory(self.processes.device),
+            seconds_left=(loop.steps - at) * sum(self.seconds) / len(self.seconds),
+            bad=loop.bad,
+            measures=measures,
+        )
+        values = {"loss": done.loss, "lr": done.lr, "grad_norm": done.grad_norm, **_speed(now)}
+        trackers.log(at, values | {f"validation/{name}": value for name, value in measures.items()})
+        self.watch.step(now)
+        return now
+
+    def _finish(self, started: Started, loop: Loop) -> Outcome:
+        out, steps = self.settings.out, loop.steps
+        self.watch.doing("writing the model")
+        written = [self.folder.write_model(MODEL, started.model, started.tokenizer, self._precision)]
+        if self.best:
+            written.append(out / BEST)
+        if self.processes.first:
+            draw_loss(out)
+            written.append(out / PICTURE)
+        self.folder.status("finished", step=steps, steps=steps)
+        return Outcome("finished", steps, steps, out, bad=loop.bad, written=tuple(written))
+
+    @property
+    def _precision(self) -> torch.dtype:
+        return torch.bfloat16 if self.recipe.run.precision == "bf16" else torch.float32
+
+
+def _speed(now: Progress) -> dict[str, float]:
+    names = ("tokens_per_second", "samples_per_second", "wait_share", "memory")
+    return {name: float(getattr(now, name)) for name in names}
