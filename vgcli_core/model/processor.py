@@ -8,7 +8,7 @@ Source: prompt assembly of arXiv 2505.24625's published training and evaluation 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -109,6 +109,16 @@ class Processor:
 
     def batch(self, samples: Sequence[Encoded], pixels: Sequence[Pixels | None], *, left: bool = False) -> ModelInputs:
         """Pad samples to one length, on the right (training) or the left (generation); `pixels` is None for text."""
+        grids = [torch.empty(0, 3, dtype=torch.long) if p is None else p.grid_thw for p in pixels]
+        seen = [p for p in pixels if p is not None]
+        return replace(
+            self.rows(samples, grids, left=left),
+            pixel_values=torch.cat([p.pixel_values for p in seen]) if seen else None,
+            geometry_frames=[torch.empty(0, 3, 0, 0) if p is None else p.geometry_frames for p in pixels],
+        )
+
+    def rows(self, samples: Sequence[Encoded], grids: Sequence[Tensor], *, left: bool = False) -> ModelInputs:
+        """Do as `batch` without the pictures: their grids [F, 3] are enough, of which text has none."""
         length = max(len(sample.input_ids) for sample in samples)
         ids = torch.full((len(samples), length), self.pad_id)
         labels = torch.full((len(samples), length), IGNORE)
@@ -117,15 +127,11 @@ class Processor:
             size = len(sample.input_ids)
             place = slice(length - size, length) if left else slice(0, size)
             ids[row, place], labels[row, place], mask[row, place] = sample.input_ids, sample.labels, 1
-        grids = [torch.empty(0, 3, dtype=torch.long) if p is None else p.grid_thw for p in pixels]
-        seen = [p for p in pixels if p is not None]
         return ModelInputs(
             input_ids=ids,
             attention_mask=mask,
             position_ids=batch_positions(list(zip(ids, grids, strict=True)), mask, self.ids["<|image_pad|>"]),
-            pixel_values=torch.cat([p.pixel_values for p in seen]) if seen else None,
-            grid_thw=torch.cat(grids) if seen else None,
-            geometry_frames=[torch.empty(0, 3, 0, 0) if p is None else p.geometry_frames for p in pixels],
+            grid_thw=torch.cat(list(grids)) if any(map(len, grids)) else None,
             labels=labels,
         )
 
