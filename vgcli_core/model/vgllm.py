@@ -18,6 +18,7 @@ from vgcli_core.model.backbones.qwen2_5_vl import Qwen25VL
 from vgcli_core.model.config import ModelConfig
 from vgcli_core.model.fusion import FUSIONS, MERGE, GeometryMerger, crop_to_even, fuse
 from vgcli_core.model.geometry_encoders import get_geometry_encoder
+from vgcli_core.model.pixels import PATCH, patchify
 
 _FIX = "build prompts and frames with Processor"
 _SCORED_AT_ONCE = 1024  # labelled tokens whose scores are in memory at a time
@@ -202,9 +203,25 @@ class VGLLM(nn.Module):
             return self.place(embeds, inputs.input_ids, torch.cat([self.fuse(one) for one in inputs.features]))
         _check_pictures(inputs, self.backbone.image_token_id)
         if inputs.pixel_values is None or inputs.grid_thw is None:
-            return embeds
+            return embeds + self._idle() if self.training else embeds
         tokens = self.image_tokens(inputs.pixel_values, inputs.grid_thw, inputs.geometry_frames)
         return self.place(embeds, inputs.input_ids, tokens)
+
+    def _idle(self) -> Tensor:
+        """Return a zero that depends on every trained parameter of the picture's path.
+
+        While training, a batch of text alone must give all of them a gradient: processes add theirs up, and wait for
+        one another. Frozen encoders are not run for it.
+        """
+        grid = torch.tensor([[1, MERGE, MERGE]])
+        if any(p.requires_grad for p in (*self.backbone.vision.parameters(), *self.geometry_encoder.parameters())):
+            black = torch.zeros(1, 3, MERGE * PATCH, MERGE * PATCH, device=self.device)
+            features = self.encode(patchify(black), grid, black)
+        else:
+            image = torch.zeros(1, self.backbone.hidden_size, dtype=self.feature_dtype, device=self.device)
+            tokens = torch.zeros(1, MERGE, MERGE, self.geometry_encoder.dim, dtype=self.feature_dtype)
+            features = Features(image, tokens if self.has_geometry else None, grid)
+        return self.fuse(features).sum() * 0.0
 
     def place(self, embeds: Tensor, input_ids: Tensor, tokens: Tensor) -> Tensor:
         """Put image tokens [T, D] where `input_ids` [B, L] holds placeholders. Raises FusionError on a wrong count."""
@@ -227,6 +244,7 @@ class VGLLM(nn.Module):
             positions=inputs.position_ids.to(self.device),
             mask=inputs.attention_mask.to(self.device),
             cache=None,
+            segments=None if inputs.segments is None else inputs.segments.to(self.device),
         )
 
     def forward(self, inputs: ModelInputs) -> Output:
@@ -289,7 +307,7 @@ def _check_count(pictures: int, frames: int) -> None:
 
 def _check_pictures(inputs: ModelInputs, image_token_id: int) -> None:
     """Refuse a batch whose placeholders, pictures and geometry frames do not belong together, sample by sample."""
-    places = (inputs.input_ids == image_token_id).sum(dim=1).tolist()
+    places = _places(inputs, image_token_id)
     grids = torch.empty(0, 3, dtype=torch.long) if inputs.grid_thw is None else inputs.grid_thw
     if inputs.pixel_values is None and (any(places) or any(len(frames) for frames in inputs.geometry_frames)):
         raise FusionError("the prompt holds image tokens or frames, and no pixels came with it", fix=_FIX)
@@ -305,6 +323,15 @@ def _check_pictures(inputs: ModelInputs, image_token_id: int) -> None:
                 f"sample {row} has {places[row]} image tokens, its {len(frames)} frames give {tokens}", fix=_FIX
             )
         start += len(frames)
+
+
+def _places(inputs: ModelInputs, image_token_id: int) -> list[int]:
+    """Return how many image tokens each sample has: a row, or a segment of a packed one."""
+    hits = inputs.input_ids == image_token_id
+    if inputs.segments is None:
+        return [int(count) for count in hits.sum(dim=1)]
+    numbered = zip(hits, inputs.segments, strict=True)
+    return [int(row[of == one].sum()) for row, of in numbered for one in range(int(of.max()) + 1)]
 
 
 def build_empty(config: ModelConfig, backbone_config: dict[str, object]) -> VGLLM:

@@ -24,8 +24,19 @@ class Backbone(Protocol):
     def embed(self, input_ids: Tensor) -> Tensor:
         """Return the text embeddings [B, L, D]; image tokens are placeholders to be overwritten."""
 
-    def hidden(self, embeds: Tensor, *, positions: Tensor, mask: Tensor | None, cache: Cache | None) -> Tensor:
-        """Run the language model on embeddings [B, L, D] at positions [3, B, L]; fills `cache` when one is given."""
+    def hidden(
+        self,
+        embeds: Tensor,
+        *,
+        positions: Tensor,
+        mask: Tensor | None,
+        cache: Cache | None,
+        segments: Tensor | None = None,
+    ) -> Tensor:
+        """Run the language model on embeddings [B, L, D] at positions [3, B, L]; fills `cache` when one is given.
+
+        `segments` [B, L] number the samples of packed rows.
+        """
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the scores of the vocabulary for hidden states [..., D]."""

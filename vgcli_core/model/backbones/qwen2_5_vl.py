@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from transformers import Cache, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
+from vgcli_core.model.packing import attention_arguments
+
 # Order matters: `model.visual.` must not be taken for a part of the language model.
 _RENAMES = (
     (re.compile(r"^visual\."), "model.visual."),
@@ -116,15 +118,30 @@ class Qwen25VL(nn.Module):
         return embedding
 
     def hidden(
-        self, embeds: Tensor, *, positions: Tensor, mask: Tensor | None = None, cache: Cache | None = None
+        self,
+        embeds: Tensor,
+        *,
+        positions: Tensor,
+        mask: Tensor | None = None,
+        cache: Cache | None = None,
+        segments: Tensor | None = None,
     ) -> Tensor:
-        """Return the last hidden states [B, L, D]; `mask` [B, past + L] is 0 where a token is to be ignored."""
+        """Return the last hidden states [B, L, D]; `mask` [B, past + L] is 0 where a token is to be ignored.
+
+        With `segments` [B, L], the numbers of the samples in each row, tokens see their own sample alone; `mask` is
+        then not looked at.
+        """
+        seen = (
+            {"attention_mask": mask}
+            if segments is None
+            else attention_arguments(segments, self.attention, embeds.dtype)
+        )
         output = self.model.model.language_model(
             inputs_embeds=embeds,
             position_ids=positions,
-            attention_mask=mask,
             past_key_values=cache,
             use_cache=cache is not None,
+            **seen,
         )
         states: Tensor = output.last_hidden_state
         return states
