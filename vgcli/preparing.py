@@ -26,7 +26,7 @@ _MOST_QUARANTINED = 20
 
 def datasets(found: Sequence["Dataset"]) -> Iterator[RenderableType]:
     """Yield a table of all datasets and their splits."""
-    table = _table("name", "what", "splits")
+    table = plain_table("name", "what", "splits")
     for one in found:
         splits = ", ".join(name if name in one.default_splits else f"({name})" for name in one.splits)
         table.add_row(one.name, one.title, splits)
@@ -72,7 +72,7 @@ def needs(dataset: "Dataset", request: "Request", found: Sequence["Status"]) -> 
         yield Padding(Text(f"result: {one_line(dataset.whole)}"), (1, 0, 0, 0))
     if dataset.options:
         yield Padding(Text("options: --set NAME=VALUE", style="bold"), (1, 0, 0, 0))
-        table = _table("name", "default", "what")
+        table = plain_table("name", "default", "what")
         for option in dataset.options:
             choices = f" ({', '.join(str(choice) for choice in option.choices)})" if option.choices else ""
             table.add_row(option.name, _plain(option.default), f"{option.help}{choices}")
@@ -99,7 +99,7 @@ def plan(
     yield Text(f"{dataset.name}: {one_line(dataset.title)}", style="bold")
     yield Text(f"from {request.raw} into {out}; nothing was written")
     yield from forecast(dataset, request, measured)
-    table = _table("split", "unit", "frames, about")
+    table = plain_table("split", "unit", "frames, about")
     for unit in found.units[:_MOST_LINES]:
         table.add_row(unit.split, Text(one_line(unit.key)), f"{unit.frames:,}" if unit.frames else "-")
     yield table
@@ -119,7 +119,7 @@ def prepared(outcome: "Outcome") -> Iterator[RenderableType]:
     yield Text(f"{manifest['dataset']}: {one_line(manifest['title'])}", style="bold")
     if now.total and now.earlier == now.total:
         yield Text("everything was there already; nothing was done")
-    table = _table("split", "count", "here", "published")
+    table = plain_table("split", "count", "here", "published")
     for split, held in manifest["splits"].items():
         for place, (name, count, known) in enumerate(_counts(held)):
             published = "" if known is None else f"{known:,}"
@@ -230,7 +230,8 @@ def _plain(value: object) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
-def _table(*headings: str) -> Table:
+def plain_table(*headings: str) -> Table:
+    """Return an empty table without lines between its columns; columns of numbers stand on the right."""
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1))
     for heading in headings:
         numbers = heading in ("here", "published", "frames, about")

@@ -1,21 +1,39 @@
 """A recipe: everything that defines a training run, as closed, typed YAML.
 
 The same recipe and data give the same order of samples and, on one machine, the same weights. Unknown keys are errors.
-`base: NAME` starts from another recipe; tables are merged key by key, everything else is replaced.
+`base: NAME` starts from another recipe (`recipe_files`).
 """
 
-from typing import Literal, Self
+import re
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 Part = Literal["language_model", "geometry_merger", "connector", "vision_tower", "geometry_encoder"]
 
+# What an error is called where true or false stands for something else.
+NO_NUMBER = "no_number"
+# Names of sets are parts of dotted keys, and folders.
+_SET_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class Section(BaseModel):
+    """A closed table of keys. Numbers are finite; true and false are no numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic would read true as 1."""
+        wanted = cls.model_fields[info.field_name or ""].annotation
+        if wanted is not bool and any(isinstance(one, bool) for one in (value if isinstance(value, list) else [value])):
+            raise PydanticCustomError(NO_NUMBER, "true and false are no numbers")
+        return value
 
 
-class Start(_Section):
+class Start(Section):
     """The weights that training starts from, and what is built around them."""
 
     weights: str = Field("Qwen/Qwen2.5-VL-3B-Instruct", description="hub name or folder; `tiny` is random, for tests")
@@ -23,49 +41,57 @@ class Start(_Section):
     geometry_weights: str | None = Field(
         "facebook/VGGT-1B", description="hub name, folder or file; null where `weights` holds them"
     )
-    fusion: Literal["add", "concat", "gated", "weighted", "cross_attention"] = "add"
+    fusion: Literal["add", "concat", "gated", "weighted", "cross_attention"] = Field(
+        "add", description="how geometry tokens join image tokens; add is published"
+    )
     fusion_layers: int = Field(1, ge=1, description="of cross_attention")
-    merger: Literal["mlp", "avg"] = "mlp"
-    merger_hidden: int = Field(4096, gt=0)
-    reference_frame: Literal["first", "last"] = "first"
+    merger: Literal["mlp", "avg"] = Field("mlp", description="how 2x2 patches of geometry become one token")
+    merger_hidden: int = Field(4096, gt=0, description="width inside the geometry merger")
+    reference_frame: Literal["first", "last"] = Field("first", description="whose camera the encoder refers to")
     frame_width: int = Field(518, ge=28, multiple_of=14, description="of the frames both encoders see, in pixels")
-    attention: Literal["auto", "sdpa", "flash", "eager"] = "auto"
+    attention: Literal["auto", "sdpa", "flash", "eager"] = Field(
+        "auto", description="auto: flash-attn where it is installed and can run, else torch's own (sdpa)"
+    )
 
 
-class Trained(_Section):
+class Trained(Section):
     """Which parts learn; the others stay as they are, bit for bit."""
 
     language_model: Literal["full", "lora", "none"] = Field("full", description="with its embedding and output head")
     geometry_merger: bool = Field(True, description="and the fusion")
     connector: bool = Field(False, description="the 2D tower's own merger")
-    vision_tower: bool = False
-    geometry_encoder: bool = False
+    vision_tower: bool = Field(False, description="the 2D tower without its merger")
+    geometry_encoder: bool = Field(False, description="VGGT or Pi3")
 
 
-class Lora(_Section):
+class Lora(Section):
     """Low-rank adapters on the language model (arXiv 2106.09685); used when `trained.language_model` is lora."""
 
-    rank: int = Field(64, gt=0)
-    alpha: float = Field(128, gt=0)
-    dropout: float = Field(0.05, ge=0, lt=1)
-    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    rank: int = Field(64, gt=0, description="of each adapter")
+    alpha: float = Field(128, gt=0, description="an adapter counts alpha / rank times")
+    dropout: float = Field(0.05, ge=0, lt=1, description="of what enters an adapter")
+    targets: tuple[str, ...] = Field(
+        ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+        min_length=1,
+        description="linear layers of the language model that get one",
+    )
 
 
-class DataSet(_Section):
+class DataSet(Section):
     """One prepared set of the mixture."""
 
     dataset: str = Field(description="a name of `vgllm prepare --list`")
     folder: str = Field("", description="below the data folder; the key of the set where empty")
-    split: str = "train"
+    split: str = Field("train", description="of the set")
     share: float = Field(1.0, gt=0, le=1, description="of its samples, drawn by the seed")
     num_frames: int | None = Field(None, gt=0, description="of a sample; the set is refused if it was made with others")
     prepare: str = Field("", description="further options of the `vgllm prepare` command that makes it")
 
 
-class Data(_Section):
+class Data(Section):
     """The mixture, and what becomes of samples that do not fit."""
 
-    sets: dict[str, DataSet] = Field(min_length=1)
+    sets: dict[str, DataSet] = Field(min_length=1, description="prepared sets by name; null leaves one of `base` out")
     max_length: int = Field(12800, gt=0, description="tokens of a sample")
     too_long: Literal["shorten", "refuse"] = Field(
         "shorten", description="shorten: drop whole frames where the answer names none; otherwise, and else, refuse"
@@ -73,8 +99,16 @@ class Data(_Section):
     max_bad: int = Field(100, ge=0, description="samples that may be left out as unusable before the run stops")
     workers: int = Field(4, ge=0, description="processes that read frames, for each training process")
 
+    @field_validator("sets")
+    @classmethod
+    def _names_are_plain(cls, sets: dict[str, DataSet]) -> dict[str, DataSet]:
+        for name in sets:
+            if not _SET_NAME.fullmatch(name):
+                raise ValueError(f"a set is called {name!r}: letters, digits, - and _ are allowed")
+        return sets
 
-class Batch(_Section):
+
+class Batch(Section):
     """How samples are grouped into steps."""
 
     size: int = Field(64, gt=0, description="samples of one step, over all processes")
@@ -83,25 +117,34 @@ class Batch(_Section):
     by_tag: bool = Field(True, description="a step never mixes 2d and 3d samples")
     packing: bool = Field(False, description="several samples in one row of at most data.max_length tokens")
 
+    @model_validator(mode="after")
+    def _a_step_holds_a_micro_batch(self) -> Self:
+        if self.micro > self.size:
+            raise ValueError(f"batch.micro is {self.micro}, more than batch.size, {self.size}")
+        return self
 
-class Optim(_Section):
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Optim(Section):
     """AdamW, three groups of parameters; frozen parts have no learning rate."""
 
     lr: float = Field(1e-5, gt=0, description="peak, of the language model")
     merger_lr: float | None = Field(None, gt=0, description="of the geometry merger and the fusion; null: lr")
     vision_lr: float | None = Field(None, gt=0, description="of 2D tower, connector, geometry encoder; null: lr")
     weight_decay: float = Field(0.01, ge=0, description="not of biases and norms")
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = Field(1e-8, gt=0)
+    betas: tuple[Share, Share] = Field((0.9, 0.999), description="memory of AdamW's two moments")
+    eps: float = Field(1e-8, gt=0, description="added to AdamW's denominator")
     warmup: float = Field(0.03, ge=0, lt=1, description="share of all steps")
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="to 0, after the warm-up")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
 
 
-class Run(_Section):
+class Run(Section):
     """How long, how precise, how often saved."""
 
-    epochs: int = Field(1, gt=0)
+    epochs: int = Field(1, gt=0, description="times that each sample is seen")
     max_steps: int | None = Field(None, gt=0, description="stop there; the schedule ends there too")
     precision: Literal["bf16", "fp32"] = Field("bf16", description="of products; master weights are always float32")
     checkpoint_gradients: bool = Field(True, description="compute activations twice instead of keeping them")
@@ -110,33 +153,50 @@ class Run(_Section):
     keep: int = Field(2, gt=0, description="newest checkpoints")
 
 
-class Validation(_Section):
+class Validation(Section):
     """What is measured while training."""
 
     every: int = Field(0, ge=0, description="steps; 0 is never")
-    hold_out: int = Field(64, ge=0, description="samples kept out of the mixture, whole scenes, for the held-out loss")
+    hold_out: int = Field(
+        0, ge=0, description="samples kept out of the mixture, whole scenes, for the held-out loss; 0: none is measured"
+    )
     generate: str = Field("", description="a prepared set, below the data folder, whose questions are answered")
-    generate_split: str = "val"
-    generate_samples: int = Field(32, gt=0)
+    generate_split: str = Field("val", description="of that set")
+    generate_samples: int = Field(32, gt=0, description="questions that are answered")
     best: str = Field("loss", description="which measure chooses the best checkpoint; others count upwards")
 
+    @model_validator(mode="after")
+    def _best_is_measured(self) -> Self:
+        if self.every and not self.hold_out and (self.best == "loss" or not self.generate):
+            raise ValueError(
+                "validation.every is set, and nothing is held out for a loss: set validation.hold_out, or "
+                "validation.generate and, in validation.best, one of its measures"
+            )
+        if self.best != "loss" and not self.generate:
+            raise ValueError(f"validation.best is {self.best}, and no set is named in validation.generate")
+        return self
 
-class Recipe(_Section):
+
+class Recipe(Section):
     """One training run, complete."""
 
-    description: str = ""
-    start: Start = Start()
-    trained: Trained = Trained()
-    lora: Lora = Lora()
-    data: Data
-    batch: Batch = Batch()
-    optim: Optim = Optim()
-    run: Run = Run()
-    validation: Validation = Validation()
-    seed: int = Field(0, ge=0)
+    description: str = Field("", description="what it is for, in one line")
+    start: Start = Field(Start(), description="weights and architecture")
+    trained: Trained = Field(Trained(), description="parts that learn")
+    lora: Lora = Field(Lora(), description="adapters")
+    data: Data = Field(description="the mixture")
+    batch: Batch = Field(Batch(), description="grouping of samples")
+    optim: Optim = Field(Optim(), description="optimiser")
+    run: Run = Field(Run(), description="length, precision, checkpoints")
+    validation: Validation = Field(Validation(), description="measures while training")
+    seed: int = Field(0, ge=0, lt=2**32, description="of new weights, shares and the order of samples")
 
     @model_validator(mode="after")
-    def _parts_exist(self) -> Self:
-        if self.start.geometry_encoder == "none" and self.trained.geometry_encoder:
-            raise ValueError("trained.geometry_encoder is set, and start.geometry_encoder is none")
+    def _something_learns(self) -> Self:
+        trained, geometry = self.trained, self.start.geometry_encoder != "none"
+        if trained.geometry_encoder and not geometry:
+            raise ValueError("trained.geometry_encoder is true, and start.geometry_encoder is none")
+        merger = trained.geometry_merger and geometry
+        if trained.language_model == "none" and not (merger or trained.connector or trained.vision_tower):
+            raise ValueError("no part is trained: set a key of trained")
         return self

@@ -118,6 +118,7 @@ DATASET = Dataset(
     needs=needs,
     plan=plan,
     build=build,
+    num_frames=_NUM_FRAMES["train"],
     published={
         "train": {"samples": 144164, "scans": 958, "samples without boxes": 71},
         "val": {"samples": 2424, "scans": 243},
