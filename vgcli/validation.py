@@ -4,15 +4,13 @@ Training does not know evaluation: it calls what is built here.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import nn
 
 from vgcli_core.data import draws
 from vgcli_core.data.frame_store import read_bytes, read_images
@@ -27,6 +25,7 @@ from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.text.prompts import MAX_NEW_TOKENS, Task
 from vgcli_core.training.progress import Validate
 from vgcli_core.training.recipe import Recipe
+from vgcli_core.training.trainer import evaluation_mode
 
 Gather = Callable[[list[tuple[int, str]]], list[list[tuple[int, str]]]]
 
@@ -62,7 +61,7 @@ def build_validate(recipe: Recipe, data: Path, *, limits: Mapping[Task, int] = M
 
     def validate(model: VGLLM, processor: Processor, rank: int, world: int) -> Mapping[str, float]:
         def ask(share: Sequence[Sample]) -> list[str]:
-            with as_evaluated(model), torch.autocast(model.device.type, torch.bfloat16, enabled=half):
+            with evaluation_mode(model), torch.autocast(model.device.type, torch.bfloat16, enabled=half):
                 return answers(model, processor, share, lambda one: read_images(one, prepared.root), limits=limits)
 
         return scores(samples, answer_all(samples, ask, rank=rank, world=world))
@@ -134,18 +133,6 @@ def scores(samples: Sequence[Sample], texts: Sequence[str]) -> dict[str, float]:
     if unparsed:
         measures["unparsed"] = float(np.mean(unparsed))
     return measures
-
-
-@contextmanager
-def as_evaluated(model: nn.Module) -> Iterator[None]:
-    """Put every module into evaluation mode, and back into the mode that it was in."""
-    before = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in before.items():
-            module.training = training
 
 
 def _benchmark(sample: Sample) -> AnyBenchmark | None:

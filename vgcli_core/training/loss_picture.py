@@ -17,7 +17,7 @@ _SMOOTHED_FROM = 8  # points; fewer are joined as they are
 _LEAST = 1e-12  # a loss of exactly 0 has no logarithm
 
 
-def draw_loss(folder: Path, title: str) -> Path | None:
+def draw_loss(folder: Path) -> Path | None:
     """Draw `loss.png` of a run folder from its log; None where no step was logged.
 
     Raises:
@@ -29,7 +29,7 @@ def draw_loss(folder: Path, title: str) -> Path | None:
     if not steps:
         return None
     with atomic_path(folder / PICTURE) as temporary:
-        draw_chart(title, "step", panels(steps, lines)).save(temporary)
+        draw_chart(f"Loss of {folder.resolve().name}", "step", panels(steps, lines)).save(temporary)
     return folder / PICTURE
 
 

@@ -67,7 +67,7 @@ class _Trackio:
         self._trackio.finish()
 
 
-TRACKERS = {"tensorboard": _Tensorboard, "wandb": _Wandb, "trackio": _Trackio}
+TRACKERS: dict[str, Callable[..., _Tracker]] = {"tensorboard": _Tensorboard, "wandb": _Wandb, "trackio": _Trackio}
 
 
 def check_trackers(names: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ def test_a_run_of_any_length_is_drawn(tmp_path: Path, count: int) -> None:
         log.step(line)
     log.validation(count, {"loss": 1.5, "exact": 0.0})
     log.close()
-    path = draw_loss(tmp_path, "rooms")
+    path = draw_loss(tmp_path)
     assert path == tmp_path / "loss.png"
     with Image.open(path) as picture:
         assert picture.size == (900, 500)
@@ -29,7 +29,7 @@ def test_a_run_of_any_length_is_drawn(tmp_path: Path, count: int) -> None:
 
 
 def test_a_run_without_steps_has_no_picture(tmp_path: Path) -> None:
-    assert draw_loss(tmp_path, "rooms") is None
+    assert draw_loss(tmp_path) is None
     assert list(tmp_path.iterdir()) == []
 
 

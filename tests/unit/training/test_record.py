@@ -24,7 +24,10 @@ from vgcli_core.training.record import (
 )
 
 RECIPE = Recipe.model_validate(
-    {"data": {"sets": {"rooms": {"dataset": "rooms"}, "more": {"dataset": "rooms", "folder": "b", "split": "val"}}}}
+    {
+        "data": {"sets": {"rooms": {"dataset": "rooms"}, "more": {"dataset": "rooms", "folder": "b", "split": "val"}}},
+        "validation": {"hold_out": 4},
+    }
 )
 MANIFEST = {
     "dataset": "rooms",
