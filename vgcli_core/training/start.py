@@ -111,7 +111,7 @@ def _load(
     plain = read_json(folder / "config.json")
     tokenizer = load_tokenizer(folder)
     source = {"weights": _source(given.weights, folder)}
-    found = _found(folder, plain, sizes)
+    found = _found(folder, plain)
     notes: tuple[str, ...] = ()
     encoder = None
     if given.geometry_encoder == "none" and found.geometry_encoder != "none":
@@ -150,11 +150,11 @@ def _load(
     return model, tokenizer, (*notes, *report.notes), source
 
 
-def _found(folder: Path, plain: dict[str, Any], sizes: dict[str, Any] | None) -> ModelConfig:
+def _found(folder: Path, plain: dict[str, Any]) -> ModelConfig:
     """Return what a checkpoint says of itself; only the heads of its files are read."""
     keys = list(WeightFiles(folder).entries)
     layout = recognise(keys, where=str(folder))
-    return read_model_config(folder, plain, layout, keys=keys, extra_kind=None, sizes=sizes)[0]
+    return read_model_config(folder, plain, layout, keys=keys, extra_kind=None, sizes=None)[0]
 
 
 def _check_agreement(given: Start, found: ModelConfig) -> None:
