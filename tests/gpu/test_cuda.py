@@ -62,3 +62,19 @@ def test_flash_attention_is_taken_by_auto_and_reported(video):
     model = load(device="cuda", dtype="bfloat16")
     assert model.info().attention == "flash_attention_2"
     assert model.answer(video, QUESTIONS, sampling=FOUR).answers
+
+
+@pytest.mark.skipif(find_spec("flash_attn") is None, reason="flash-attn is not installed")
+def test_packed_rows_mean_the_same_to_flash_attention():
+    model, _ = demo_model(dtype=torch.bfloat16)
+    model.to("cuda")
+    segments = torch.tensor([[0] * 5 + [1] * 9 + [2] * 3], device="cuda")
+    embeds = model.backbone.embed(torch.arange(17, device="cuda")[None])
+    positions = torch.cat([torch.arange(n, device="cuda") for n in (5, 9, 3)]).expand(3, 1, -1)
+    states = {}
+    for attention in ("sdpa", "flash_attention_2"):
+        model.backbone.model.set_attn_implementation(attention)
+        with torch.no_grad():
+            states[attention] = model.backbone.hidden(embeds, positions=positions, segments=segments)
+    difference = (states["sdpa"] - states["flash_attention_2"]).float()
+    assert difference.norm() / states["sdpa"].float().norm() < 0.02

@@ -134,13 +134,14 @@ def save_adapter(model: VGLLM, folder: str | Path, *, base: str, replaced: Mappi
         OutputError: the folder exists and is not empty, or cannot be written.
     """
     folder = Path(folder)
-    decoder = model.backbone.language_model
     tensors = {**adapter_tensors(model), **{n: t for n, t in (replaced or {}).items() if is_adapter(n)}}
     named = {
         f"base_model.model.{name.removeprefix(BACKBONE)}".replace(f".{_NAME}.", "."): tensor.cpu().contiguous()
         for name, tensor in tensors.items()
     }
-    config = copy.copy(decoder.peft_config[_NAME])
+    # peft leaves its configurations at the module that it changed.
+    configs: Any = model.backbone.language_model.peft_config
+    config = copy.copy(configs[_NAME])
     # Read by peft on the whole model, whose 2D tower has layers of the same names.
     config.target_modules = rf"model\.language_model\..*\.({'|'.join(sorted(config.target_modules))})"
     config.base_model_name_or_path = base

@@ -9,9 +9,10 @@
 | geometry_encoder | VGGT or Pi3 |
 """
 
-from typing import get_args
+from typing import Any, get_args
 
 import torch
+from torch import nn
 
 from vgcli_core.errors import UsageError
 from vgcli_core.model.lora import add_adapters, is_adapter
@@ -47,7 +48,7 @@ def learns(name: str, trained: Trained) -> bool:
 def choose(
     model: VGLLM, trained: Trained, lora: Lora, *, seed: int = 0, dtype: torch.dtype = torch.float32
 ) -> dict[Part, list[str]]:
-    """Make exactly the chosen parts learn; they alone are in training mode, all others in evaluation.
+    """Make exactly the chosen parts learn; the other encoders and mergers are in evaluation mode.
 
     Args:
         model: changed in place; with `trained.language_model: lora` it gains adapters.
@@ -90,14 +91,18 @@ def choose(
 
 
 def _set_modes(model: VGLLM, names: dict[Part, list[str]]) -> None:
-    """Put the parts in `names` into training mode, and the others into evaluation: dropout only where it is learnt."""
+    """Put the parts in `names` into training mode, and the others into evaluation: dropout only where it is learnt.
+
+    The language model is always in training mode. It has no dropout of its own, gradients pass through it even where
+    it is frozen, and transformers computes activations twice, instead of keeping them, in that mode alone.
+    """
     model.train()
-    modules = {
-        "language_model": (model.backbone.language_model, model.backbone.model.lm_head),
+    tower: Any = model.backbone.vision
+    modules: dict[Part, tuple[nn.Module, ...]] = {
         "geometry_merger": (model.geometry_merger, model.feature_fusion) if model.has_geometry else (),
         # The tower before its merger: it holds it.
-        "vision_tower": (model.backbone.vision,),
-        "connector": (model.backbone.vision.merger,),
+        "vision_tower": (tower,),
+        "connector": (tower.merger,),
         "geometry_encoder": (model.geometry_encoder,),
     }
     for part, held in modules.items():

@@ -78,7 +78,8 @@ def test_a_chosen_part_alone_learns_and_is_in_training_mode(chosen, part):
         "vision_tower": model.backbone.vision.blocks[0],
         "geometry_encoder": model.geometry_encoder.aggregator,
     }
-    assert {name for name, module in modes.items() if module.training} == {part}
+    # Gradients pass through the language model: it is in the mode in which activations need not be kept.
+    assert {name for name, module in modes.items() if module.training} == {part, "language_model"}
     assert model.training
 
 
@@ -107,3 +108,15 @@ def test_a_run_that_would_train_nothing_is_refused():
     with pytest.raises(UsageError, match="nothing is trained") as caught:
         choose(model, Trained(language_model="none"), Lora())
     assert caught.value.where == "trained"
+
+
+def test_a_frozen_language_model_keeps_no_activations_of_its_layers():
+    model, _ = demo_model()
+    choose(model, Trained(language_model="none"), Lora())
+    model.backbone.checkpoint_gradients()
+    embeds = torch.rand(1, 6, 64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    runs = []
+    model.backbone.language_model.layers[0].mlp.register_forward_hook(lambda *_: runs.append(1))
+    model.backbone.hidden(embeds, positions=torch.arange(6).expand(3, 1, -1)).sum().backward()
+    assert embeds.grad is not None
+    assert len(runs) == 2
