@@ -4,6 +4,7 @@ A sample that cannot be used becomes a `Bad`, which says why; no other sample ta
 """
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,18 +13,22 @@ from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from vgcli_core.data.frame_store import read_images
 from vgcli_core.data.mixture import Mixture
 from vgcli_core.data.sample import IMAGE, Sample
-from vgcli_core.errors import DataError, ResourceError, VgllmError, first_line
+from vgcli_core.errors import DataError, ResourceError, VgllmError
 from vgcli_core.media.sampling import uniform
 from vgcli_core.model.pixels import PATCH, fit_frames, grid_of, pixels_of
 from vgcli_core.model.positions import multimodal_positions
 from vgcli_core.model.processor import IGNORE, Encoded, Processor
 from vgcli_core.model.vgllm import Features, ModelInputs
 from vgcli_core.training.shortening import may_lose_frames, with_tags
+from vgcli_core.training.signals import FROM_SCHEDULER
+
+# Where torch finds no memory or no file to pass frames on.
+_NO_ROOM = re.compile(r"shared memory|No space left on device|Too many open files")
 
 
 class KnownFeatures(Protocol):
@@ -197,10 +202,10 @@ def load(examples: Examples, micro_batches: Iterable[Sequence[int]], *, workers:
 
 def lost_worker(error: RuntimeError) -> ResourceError | None:
     """Return what to raise where torch says that a worker died; it may say so anywhere in the first thread."""
-    if "DataLoader worker" not in str(error):
+    if not str(error).startswith("DataLoader worker") and not _NO_ROOM.search(str(error)):
         return None
     return ResourceError(
-        f"a process that reads frames ended: {first_line(error)}",
+        f"a process that reads frames ended: {str(error).strip().splitlines()[-1]}",
         where="data.workers",
         fix="use fewer workers (data.workers=1, or 0 for none), or give more memory and shared memory: /dev/shm, for "
         "containers --shm-size or --ipc=host",
@@ -268,16 +273,19 @@ def _packed(examples: Sequence[Example], processor: Processor) -> ModelInputs:
 
 
 def _collate(found: Sequence[Example | Bad]) -> MicroBatch:
-    return MicroBatch(
-        [one for one in found if isinstance(one, Example)], [one for one in found if isinstance(one, Bad)]
-    )
+    examples = [one for one in found if isinstance(one, Example)]
+    if get_worker_info() is not None:
+        for one in examples:
+            if one.frames is not None:
+                # Sent frames are put there anyway, but in a thread whose errors nobody sees.
+                one.frames.share_memory_()
+    return MicroBatch(examples, [one for one in found if isinstance(one, Bad)])
 
 
 def _start_worker(_: int) -> None:
     """Let the process that trains decide what a signal means: a scheduler sends it to all."""
-    for name in ("SIGINT", "SIGUSR1"):
-        if number := getattr(signal, name, None):
-            signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGINT, *FROM_SCHEDULER):
+        signal.signal(number, signal.SIG_IGN)
     # The first one may be the scheduler's, while the last steps are still run; a second one ends the worker.
     signal.signal(signal.SIGTERM, lambda number, _: signal.signal(number, signal.SIG_DFL))
 

@@ -42,7 +42,7 @@ def test_every_sample_of_every_part_is_there_in_the_order_of_the_files(parts):
     assert len(held) == 0
     assert trained.part.tolist() == [0] * 60 + [1] * 20
     assert trained.tag.tolist() == [1] * 60 + [0] * 20
-    assert trained.length[:3].tolist() == [504 + 1 + n + 1 for n in range(3)]
+    assert trained.length[:3].tolist() == [504 + 1 + n + 2 for n in range(3)]
     assert trained.where(62) == f"{parts[1].prepared.root / 'train.jsonl'}, line 3"
     assert trained.root(62) == parts[1].prepared.root
     assert [image.shape for image in trained.images(62)] == [(28, 56, 3)]

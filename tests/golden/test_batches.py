@@ -1,0 +1,172 @@
+"""Collated batches against recordings of the reference, through the path that training takes: every case listed."""
+
+import json
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from vgcli_core.data.mixture import TAGS, Part, estimated_length, mix
+from vgcli_core.data.prepared import Prepared
+from vgcli_core.data.sample import IMAGE, Sample, Turn, to_line
+from vgcli_core.media.markers import LABELLED
+from vgcli_core.media.sampling import training_rule
+from vgcli_core.model.processor import Processor
+from vgcli_core.model.vgllm import ModelInputs
+from vgcli_core.training.examples import Bad, Examples, MicroBatch, inputs_of
+from vgcli_core.training.order import steps_of_epoch
+from vgcli_core.training.recipe import Batch
+
+# What the reference refuses, or silently breaks, and what ours makes of it: a test of its own each.
+REFUSED = {"image_then_text", "text_then_image", "mixed_tags", "different_frame_shapes_in_one_sample"}
+
+
+@dataclass
+class Recorded:
+    """The recorded batches, and a prepared set of the samples that they are of."""
+
+    facts: dict
+    tensors: dict
+    places: dict[str, int]
+    examples: Examples
+
+    def inputs(self, names: list[str], *, packing: bool = False) -> ModelInputs:
+        found = [self.examples[self.places[name]] for name in names]
+        batch = MicroBatch(found)
+        return inputs_of(batch, self.examples.processor, torch.device("cpu"), features=None, packing=packing)
+
+
+def sample_of(entry: dict, media: Path) -> Sample:
+    """An entry of the annotations as a sample; a video is a folder of frames at 1 fps, every second one, 4 to 8."""
+    names = entry.get("images") or entry.get("image") or []
+    turns = [dict(turn) for turn in entry["conversations"]]
+    if "video" in entry:
+        files = sorted(file.name for file in (media / entry["video"]).iterdir())
+        chosen = training_rule(len(files), 1.0, interval=2, minimum=4, maximum=8)
+        names = [f"{entry['video']}/{files[place]}" for place in chosen]
+        turns[0]["value"] = turns[0]["value"].replace("<video>", IMAGE * len(names))
+    markers = json.loads(entry["spar_info"]) if "spar_info" in entry else None
+    if markers and markers["type"] in LABELLED:
+        pytest.importorskip("cv2")
+    spoken = tuple(Turn(turn["from"], turn["value"]) for turn in turns)
+    return Sample(entry["id"], "golden", "train", "room", "ask", tuple(names), spoken, markers=markers)
+
+
+@pytest.fixture(scope="module")
+def recorded(golden_or_copy, tmp_path_factory) -> Recorded:
+    from transformers import AutoTokenizer
+
+    folder = golden_or_copy / "data"
+    facts = json.loads((folder / "batches.json").read_text())
+    entries = {entry["id"]: entry for entry in json.loads((folder / "annotations.json").read_text())}
+    wanted = sorted({name for case in facts.values() for name in case.get("samples", ())})
+    samples = [sample_of(entries[name], folder / "media") for name in wanted]
+    shapes = replace(samples[0], id="shapes", frames=("misc/tall.png", "spar/scene_y/0.png"), markers=None)
+    shapes = replace(shapes, conversations=(Turn("human", IMAGE * 2), Turn("gpt", "Two.")))
+    samples += [shapes, replace(shapes, id="flat", tag="2d")]
+    root = tmp_path_factory.mktemp("golden")
+    for name in {name for sample in samples for name in sample.frames}:
+        target = root / "frames" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / "media" / name, target)
+    (root / "train.jsonl").write_text("".join(f"{to_line(one)}\n" for one in samples), encoding="utf-8", newline="\n")
+    mixture, _ = mix([Part("golden", Prepared(root, {"splits": {"train": {}}}), "train")], seed=0)
+    processor = Processor(AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True))
+    places = {sample.id: place for place, sample in enumerate(samples)}
+    examples = Examples(mixture, processor, max_length=9216)
+    return Recorded(facts, load_file(folder / "batches.safetensors"), places, examples)
+
+
+def test_every_recorded_batch_is_compared(recorded):
+    with_ids = {name.partition("/")[0] for name in recorded.tensors}
+    assert with_ids == {name for name, facts in recorded.facts.items() if "pixel_values" in facts}
+    assert set(recorded.facts) - with_ids == REFUSED
+    assert with_ids
+
+
+def test_batches_hold_the_recorded_ids_labels_masks_positions_and_grids(recorded):
+    for name in sorted(set(recorded.facts) - REFUSED):
+        facts = recorded.facts[name]
+        found = recorded.inputs(facts["samples"])
+        # Cutting to the model's length, as the reference does, is done here: ours refuses such samples (below).
+        ours = {
+            "input_ids": found.input_ids[:, : facts["model_max_length"]],
+            "labels": found.labels[:, : facts["model_max_length"]],
+            "attention_mask": found.attention_mask[:, : facts["model_max_length"]].bool(),
+            "position_ids": found.position_ids[:, :, : facts["model_max_length"]],
+            "image_grid_thw": found.grid_thw,
+        }
+        for key, value in ours.items():
+            assert torch.equal(value, recorded.tensors[f"{name}/{key}"]), f"{name}: {key}"
+
+
+def test_batches_hold_the_recorded_pixels(recorded):
+    for name in sorted(set(recorded.facts) - REFUSED):
+        facts = recorded.facts[name]
+        found = recorded.inputs(facts["samples"])
+        assert [list(frames.shape) for frames in found.geometry_frames] == facts["images_vggt_shapes"], name
+        digest = facts["pixel_values"]
+        assert list(found.pixel_values.shape) == digest["shape"], name
+        values = found.pixel_values.flatten()[digest["flat_index"]]
+        np.testing.assert_allclose(values, digest["value"], atol=1e-6, err_msg=name)
+        assert float(found.pixel_values.double().mean()) == pytest.approx(digest["mean"], abs=1e-6), name
+        assert float(found.pixel_values.double().abs().sum()) == pytest.approx(digest["abs_sum"], rel=1e-6), name
+
+
+def test_samples_that_the_reference_cuts_off_in_a_picture_are_refused(recorded):
+    facts = recorded.facts["truncated"]
+    short = Examples(recorded.examples.mixture, recorded.examples.processor, max_length=facts["model_max_length"])
+    for name in facts["samples"]:
+        found = short[recorded.places[name]]
+        assert isinstance(found, Bad) and "tokens, and data.max_length allows 200" in found.reason
+
+
+@pytest.mark.parametrize("name", ["image_then_text", "text_then_image"])
+def test_pictures_and_text_alone_share_a_batch_in_any_order(recorded, name):
+    names = recorded.facts[name]["samples"]
+    assert names
+    both, packed = recorded.inputs(names), recorded.inputs(names, packing=True)
+    for row, one in enumerate(names):
+        alone = recorded.inputs([one])
+        size = alone.input_ids.shape[1]
+        here = packed.segments[0] == row
+        for key in ("input_ids", "labels"):
+            assert torch.equal(getattr(both, key)[row, :size], getattr(alone, key)[0])
+            assert torch.equal(getattr(packed, key)[0, here], getattr(alone, key)[0])
+        assert torch.equal(both.position_ids[:, row, :size], alone.position_ids[:, 0])
+        assert torch.equal(packed.position_ids[:, 0, here], alone.position_ids[:, 0])
+        assert both.attention_mask[row].sum() == size
+        assert torch.equal(both.geometry_frames[row], alone.geometry_frames[0])
+        if alone.pixel_values is not None:
+            assert torch.equal(both.pixel_values, alone.pixel_values)
+
+
+def test_tags_are_never_mixed(recorded):
+    mixture = recorded.examples.mixture
+    assert set(mixture.tag.tolist()) == {0, 1}
+    steps = steps_of_epoch(mixture.length, mixture.tag, Batch(size=64), max_length=9216, seed=0, epoch=0)
+    tags = [{TAGS[mixture.tag[i]] for micro in step.micro_batches for i in micro} for step in steps]
+    assert sorted(map(sorted, tags)) == [["2d"], ["3d"]]
+
+
+def test_frames_of_different_shapes_are_padded_to_one(recorded):
+    found = recorded.inputs(["shapes"])
+    assert found.geometry_frames[0].shape == (2, 3, 518, 518)
+    assert found.grid_thw.tolist() == [[1, 36, 36]] * 2
+    assert bool((found.geometry_frames[0][1, :, 0] == 1).all())  # white above the lower one
+
+
+def test_estimated_lengths_are_those_that_the_reference_groups_by(golden_or_copy):
+    folder = golden_or_copy / "data"
+    facts = json.loads((folder / "lengths.json").read_text())
+    entries = json.loads((folder / "annotations.json").read_text())
+    found = {}
+    for entry in entries:
+        names = entry.get("images") or entry.get("image") or []
+        pictures = facts["video_max_frames"] if "video" in entry else len(names)
+        found[entry["id"]] = estimated_length(pictures, entry["conversations"])
+    assert found == facts["lengths"] == facts["modality_lengths_tag_3d"]

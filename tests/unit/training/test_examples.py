@@ -1,0 +1,348 @@
+"""From samples to what the model reads: bad ones are named, long ones lose whole frames, workers change nothing."""
+
+import os
+import pickle
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.unit.training.prepared_sets import FRAMES, ask, write_set
+from vgcli_core.data.mixture import Part, mix
+from vgcli_core.data.sample import Turn
+from vgcli_core.errors import ResourceError
+from vgcli_core.model.demo import demo_model
+from vgcli_core.model.positions import multimodal_positions
+from vgcli_core.model.processor import IGNORE, Processor
+from vgcli_core.training.examples import Bad, Example, Examples, MicroBatch, blank, inputs_of, load
+
+WIDTH = 140
+CPU = torch.device("cpu")
+# A picture of 28x56 pixels becomes 70x140: 4 x 10 patches, of which four make a token; two marks stand around it.
+PER_FRAME = 4 * 10 // 4 + 2
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    model, tokenizer = demo_model()
+    return model, Processor(tokenizer, frame_width=WIDTH)
+
+
+@pytest.fixture
+def processor(tiny) -> Processor:
+    return tiny[1]
+
+
+@pytest.fixture
+def examples_of(tmp_path, processor):
+    def build(*samples, **settings) -> Examples:
+        prepared = write_set(tmp_path / "set", samples)
+        mixture, _ = mix([Part("set", prepared, "train")], seed=0)
+        return Examples(mixture, processor, **{"max_length": 1000, **settings})
+
+    return build
+
+
+def text_of(processor, example: Example) -> str:
+    return processor.tokenizer.decode(example.encoded.input_ids.tolist()).replace("<|image_pad|>" * 10, "*")
+
+
+def same(one: Example, other: Example) -> bool:
+    frames = one.frames is None and other.frames is None
+    return (
+        (one.index, one.id, one.key, one.shortened) == (other.index, other.id, other.key, other.shortened)
+        and torch.equal(one.encoded.input_ids, other.encoded.input_ids)
+        and torch.equal(one.encoded.labels, other.encoded.labels)
+        and torch.equal(one.grid_thw, other.grid_thw)
+        and (frames or torch.equal(one.frames, other.frames))
+    )
+
+
+def test_a_sample_is_read_fitted_and_tokenised(examples_of, processor):
+    found = examples_of(ask("a"))[0]
+    assert (found.index, found.id, found.key, found.shortened) == (0, "a", "", 0)
+    assert (found.frames.shape, found.frames.dtype) == ((2, 70, WIDTH, 3), torch.uint8)
+    assert found.grid_thw.tolist() == [[1, 4, 10]] * 2
+    seen = "<|vision_start|>*<|vision_end|>" * 2
+    assert f"<|im_start|>user\n{seen}what what what <|im_end|>\n<|im_start|>assistant\n" in text_of(processor, found)
+    learnt = found.encoded.input_ids[found.encoded.labels != IGNORE]
+    assert processor.tokenizer.decode(learnt.tolist()) == "That one.<|im_end|>\n"
+
+
+def test_marks_are_drawn_on_the_frames(examples_of):
+    info = {"type": "obj_spatial_relation_oo", "red_bbox": [[200, 250, 450, 600]], "blue_bbox": [[600, 300, 900, 800]]}
+    examples = examples_of(ask("plain", frames=1), ask("marked", frames=1, markers=info))
+    plain, marked = examples[0], examples[1]
+    assert not torch.equal(plain.frames, marked.frames)
+
+
+def test_text_alone_has_no_frames(examples_of):
+    found = examples_of(ask("t", frames=0))[0]
+    assert found.frames is None
+    assert found.grid_thw.shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("sample", "reason"),
+    [
+        (ask("x", answer=""), "nothing of it is learnt"),
+        (replace(ask("x"), frames=FRAMES[:1]), "the text has 2 <image> marks and 1 frames are left"),
+        (replace(ask("x"), frames=FRAMES[:3]), "1 frames have no <image> in the text"),
+        (replace(ask("x"), frames=("a.png", "gone.png")), "there is no file gone.png"),
+        (replace(ask("x"), frames=("a.png", "../train.jsonl")), "is no name for a frame"),
+        (ask("x", frames=1, markers={"type": "no such type"}), "no such type"),
+        (ask("x", words=2000), "tokens, and data.max_length allows 1000: its text alone is too long"),
+        (ask("x", frames=0, words=2000), "tokens, and data.max_length allows 1000"),
+    ],
+)
+def test_a_sample_that_cannot_be_used_says_why_and_no_other_takes_its_place(examples_of, sample, reason):
+    examples = examples_of(ask("before"), sample, ask("after"))
+    bad = examples[1]
+    assert isinstance(bad, Bad)
+    assert (bad.index, bad.id) == (1, "x")
+    assert bad.where == examples.mixture.where(1)
+    assert reason in bad.reason
+    assert isinstance(examples[0], Example) and isinstance(examples[2], Example)
+
+
+def test_a_damaged_picture_and_a_damaged_line_are_bad_samples(examples_of):
+    examples = examples_of(ask("a", frames=1), ask("b", frames=2))
+    root = examples.mixture.root(0)
+    (root / "frames" / "b.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    assert isinstance(examples[0], Example)
+    assert "b.png" in examples[1].reason
+    lines = (root / "train.jsonl").read_bytes()
+    (root / "train.jsonl").write_bytes(b"!" + lines[1:])
+    assert (examples[0].id, "no JSON" in examples[0].reason) == ("", True)
+
+
+@pytest.mark.parametrize(("kept", "places"), [(1, [0]), (2, [0, 3]), (3, [0, 1, 3])])
+def test_a_question_that_is_too_long_loses_whole_frames_and_keeps_the_first(examples_of, processor, kept, places):
+    sample = ask("long", frames=4)
+    examples = examples_of(sample)
+    whole = examples[0]
+    # Room for `kept` frames and all but one token of another.
+    examples.max_length = len(whole.encoded.input_ids) - (4 - kept) * PER_FRAME + PER_FRAME - 1
+    found = examples[0]
+    assert found.shortened == 4 - kept
+    assert torch.equal(found.frames, whole.frames[places])
+    assert found.grid_thw.tolist() == [[1, 4, 10]] * kept
+    seen = "<|vision_start|>*<|vision_end|>"
+    assert text_of(processor, found) == text_of(processor, whole).replace(seen * 4, seen * kept)
+    assert len(found.encoded.input_ids) == len(whole.encoded.input_ids) - (4 - kept) * PER_FRAME
+
+
+def test_a_sample_that_fits_exactly_is_left_as_it_is(examples_of):
+    examples = examples_of(ask("long", frames=4))
+    examples.max_length = len(examples[0].encoded.input_ids)
+    assert examples[0].shortened == 0
+
+
+NAMED = Turn("human", "Frame-0: <image>\nFrame-1: <image>\nwhich?")
+APART = Turn("human", "<image>\nthen <image>\nwhich?")
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        ask("x", task="ground"),
+        ask("x", markers={"type": "view_change_infer"}),
+        replace(ask("x"), conversations=(NAMED, Turn("gpt", "That."))),
+        replace(ask("x"), conversations=(APART, Turn("gpt", "That."))),
+        ask("x", answer="It is in Frame-1."),
+    ],
+)
+def test_frames_that_an_answer_may_mean_are_not_dropped(examples_of, sample):
+    examples = examples_of(sample)
+    examples.max_length = len(examples[0].encoded.input_ids) - 1
+    assert "tokens, and data.max_length allows" in examples[0].reason
+
+
+def test_a_recipe_may_refuse_long_samples(examples_of):
+    examples = examples_of(ask("long", frames=4), too_long="refuse", max_length=50)
+    assert isinstance(examples[0], Bad)
+
+
+class Known:
+    """A cache that has everything, or nothing."""
+
+    def __init__(self, *, full: bool) -> None:
+        self.full, self.asked = full, []
+
+    def key(self, digest):
+        self.asked.append(digest)
+        return f"key-{digest[:8]}"
+
+    def has(self, key):
+        return self.full
+
+    def grid(self, key):
+        return torch.tensor([[1, 4, 10]] * 2)
+
+
+def test_frames_whose_features_are_known_are_not_decoded(examples_of):
+    examples = examples_of(ask("a"), ask("b"))
+    decoded = examples[0]
+    examples.cache = Known(full=True)
+    found, again = examples[0], examples[1]
+    assert found.frames is None
+    assert found.key == again.key == f"key-{examples.cache.asked[0][:8]}"
+    assert torch.equal(found.encoded.input_ids, decoded.encoded.input_ids)
+    assert torch.equal(found.grid_thw, decoded.grid_thw)
+    examples.cache = Known(full=False)
+    assert same(examples[0], decoded)
+
+
+def test_a_sample_that_is_shortened_is_decoded_although_features_of_all_its_frames_are_known(examples_of):
+    examples = examples_of(ask("a"), cache=Known(full=True))
+    examples.max_length = len(examples[0].encoded.input_ids) - 1
+    assert (examples[0].shortened, examples[0].key, len(examples[0].frames)) == (1, "", 1)
+
+
+MICRO = [(4,), (0, 1), (), (3, 2)]
+
+
+def test_workers_give_the_same_micro_batches_in_the_same_order(examples_of):
+    examples = examples_of(ask("a"), ask("b", frames=0), replace(ask("c"), frames=("gone.png",)), ask("d"), ask("e"))
+    state = torch.random.get_rng_state()
+    alone = list(load(examples, MICRO, workers=0))
+    shared = list(load(examples, MICRO, workers=2))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    for batches in (alone, shared):
+        assert [[one.id for one in batch.examples] for batch in batches] == [["e"], ["a", "b"], [], ["d"]]
+        assert [[bad.id for bad in batch.bad] for batch in batches] == [[], [], [], ["c"]]
+    for one, other in zip(alone, shared, strict=True):
+        assert all(same(*pair) for pair in zip(one.examples, other.examples, strict=True))
+    assert alone[1].tokens == sum(len(examples[i].encoded.input_ids) for i in (0, 1))
+    assert alone[1].labelled == 2 * int((examples[0].encoded.labels != IGNORE).sum())
+    assert (alone[2].tokens, alone[2].labelled) == (0, 0)
+
+
+class Dying(Examples):
+    """Kills the process that asks for sample 1."""
+
+    def __getitem__(self, index):
+        if index == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(index)
+
+
+def test_a_worker_that_dies_is_an_error_with_advice(examples_of):
+    examples = examples_of(ask("a"), ask("b"))
+    dying = Dying(examples.mixture, examples.processor, max_length=1000)
+    with pytest.raises(ResourceError, match="a process that reads frames ended") as error:
+        list(load(dying, [(0,), (1,), (0,)], workers=1))
+    assert "data.workers" in error.value.fix
+
+
+class Wrong(Examples):
+    """Has a bug."""
+
+    def __getitem__(self, index):
+        raise RuntimeError("a bug")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_bug_stays_a_bug(examples_of, workers):
+    examples = examples_of(ask("a"))
+    with pytest.raises(RuntimeError, match="a bug"):
+        list(load(Wrong(examples.mixture, examples.processor, max_length=1000), [(0,)], workers=workers))
+
+
+class Signalled(Examples):
+    """Sends its own process what a terminal and a scheduler send to all of them."""
+
+    def __getitem__(self, index):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            os.kill(os.getpid(), number)
+        return super().__getitem__(index)
+
+
+def test_workers_leave_signals_to_the_process_that_trains(examples_of):
+    examples = examples_of(ask("a"))
+    signalled = Signalled(examples.mixture, examples.processor, max_length=1000)
+    assert [batch.examples[0].id for batch in load(signalled, [(0,)], workers=1)] == ["a"]
+
+
+def test_examples_can_be_sent_to_a_process_that_was_not_forked(examples_of):
+    examples = examples_of(ask("a"))
+    assert same(pickle.loads(pickle.dumps(examples))[0], examples[0])
+
+
+def test_rows_are_padded_on_the_right(examples_of, processor):
+    examples = examples_of(ask("a", words=40), ask("t", frames=0), ask("b"))
+    batch = MicroBatch([examples[i] for i in range(3)])
+    inputs = inputs_of(batch, processor, CPU, features=None, packing=False)
+    sizes = [len(one.encoded.input_ids) for one in batch.examples]
+    assert inputs.attention_mask.sum(dim=1).tolist() == sizes
+    for row, example in enumerate(batch.examples):
+        assert torch.equal(inputs.input_ids[row, : sizes[row]], example.encoded.input_ids)
+        assert set(inputs.input_ids[row, sizes[row] :].tolist()) <= {processor.pad_id}
+        assert set(inputs.labels[row, sizes[row] :].tolist()) <= {IGNORE}
+    assert [len(frames) for frames in inputs.geometry_frames] == [2, 0, 2]
+    assert inputs.pixel_values.shape == (4 * 40, 1176)
+    assert inputs.grid_thw.tolist() == [[1, 4, 10]] * 4
+    assert inputs.segments is None
+
+
+def test_a_packed_row_numbers_its_samples_and_starts_the_positions_of_each_again(examples_of, processor):
+    examples = examples_of(ask("a", words=40), ask("t", frames=0), ask("b"))
+    batch = MicroBatch([examples[i] for i in range(3)])
+    inputs = inputs_of(batch, processor, CPU, features=None, packing=True)
+    assert inputs.input_ids.shape == inputs.labels.shape == inputs.segments.shape == (1, batch.tokens)
+    assert inputs.attention_mask.tolist() == [[1] * batch.tokens]
+    for number, example in enumerate(batch.examples):
+        here = inputs.segments[0] == number
+        assert torch.equal(inputs.input_ids[0, here], example.encoded.input_ids)
+        assert torch.equal(inputs.labels[0, here], example.encoded.labels)
+        assert int(example.encoded.labels[0]) == IGNORE
+        alone = multimodal_positions(example.encoded.input_ids, example.grid_thw, processor.ids["<|image_pad|>"])[0]
+        assert torch.equal(inputs.position_ids[:, 0, here], alone)
+    assert inputs.segments[0].diff().min() >= 0
+    assert int((inputs.labels[:, 1:] != IGNORE).sum()) == batch.labelled
+
+
+@pytest.mark.parametrize("packing", [False, True])
+def test_the_loss_of_a_batch_is_the_sum_of_the_losses_of_its_samples(examples_of, tiny, packing):
+    model, processor = tiny
+    examples = examples_of(ask("a", words=9), ask("t", frames=0), ask("b", frames=1))
+    each = [examples[i] for i in range(3)]
+
+    def loss(batch, *, features=None):
+        with torch.no_grad():
+            return float(model.loss_sum(inputs_of(batch, processor, CPU, features=features, packing=packing)))
+
+    def encode(example):
+        whole = inputs_of(MicroBatch([example]), processor, CPU, features=None, packing=False)
+        with torch.no_grad():
+            return model.encode(whole.pixel_values, whole.grid_thw, whole.geometry_frames[0])
+
+    alone = sum(loss(MicroBatch([one])) for one in each)
+    assert loss(MicroBatch(each)) == pytest.approx(alone, rel=1e-5)
+    cached = [replace(one, frames=None, key="k") if len(one.grid_thw) else one for one in each]
+    known = {one.index: encode(one) for one in each if len(one.grid_thw)}
+    assert loss(MicroBatch(cached), features=lambda one: known[one.index]) == pytest.approx(alone, rel=1e-5)
+
+
+@pytest.mark.parametrize("packing", [False, True])
+def test_an_empty_turn_runs_every_part_and_teaches_nothing(tiny, packing):
+    model, processor = tiny
+    inputs = inputs_of(MicroBatch(), processor, CPU, features=None, packing=packing)
+    assert int(inputs.grid_thw.prod()) >= 4
+    assert not (inputs.labels != IGNORE).any()
+    loss = model.loss_sum(inputs)
+    assert float(loss.detach()) == 0.0
+    loss.backward()
+    trained = {name: p.grad for name, p in model.named_parameters() if p.requires_grad and "head" not in name}
+    model.zero_grad()
+    assert all(grad is not None and not grad.any() for grad in trained.values())
+
+
+@pytest.mark.parametrize("width", [28, 140, 518])
+def test_the_blank_frame_fits_every_width(processor, width):
+    example = blank(Processor(processor.tokenizer, frame_width=width))
+    assert example.frames.shape == (1, 28, width, 3)
+    pads = int((example.encoded.input_ids == processor.ids["<|image_pad|>"]).sum())
+    assert pads == int(example.grid_thw.prod()) // 4 >= 1
+    assert set(example.encoded.labels.tolist()) == {IGNORE}
