@@ -37,14 +37,16 @@ class Start(Section):
     """The weights that training starts from, and what is built around them."""
 
     weights: str = Field("Qwen/Qwen2.5-VL-3B-Instruct", description="hub name or folder; `tiny` is random, for tests")
-    geometry_encoder: Literal["vggt", "pi3", "none"] = Field("vggt", description="none: the plain backbone")
+    geometry_encoder: Literal["vggt", "pi3", "none"] = Field(
+        "vggt", description="what looks at geometry; none: the plain backbone"
+    )
     geometry_weights: str | None = Field(
         "facebook/VGGT-1B", description="hub name, folder or file; null where `weights` holds them"
     )
     fusion: Literal["add", "concat", "gated", "weighted", "cross_attention"] = Field(
         "add", description="how geometry tokens join image tokens; add is published"
     )
-    fusion_layers: int = Field(1, ge=1, description="of cross_attention")
+    fusion_layers: int = Field(1, ge=1, description="layers of cross_attention")
     merger: Literal["mlp", "avg"] = Field("mlp", description="how 2x2 patches of geometry become one token")
     merger_hidden: int = Field(4096, gt=0, description="width inside the geometry merger")
     reference_frame: Literal["first", "last"] = Field("first", description="whose camera the encoder refers to")
@@ -57,8 +59,10 @@ class Start(Section):
 class Trained(Section):
     """Which parts learn; the others stay as they are, bit for bit."""
 
-    language_model: Literal["full", "lora", "none"] = Field("full", description="with its embedding and output head")
-    geometry_merger: bool = Field(True, description="and the fusion")
+    language_model: Literal["full", "lora", "none"] = Field(
+        "full", description="with its embedding and output head; lora: adapters alone"
+    )
+    geometry_merger: bool = Field(True, description="the merger of geometry tokens, and the fusion")
     connector: bool = Field(False, description="the 2D tower's own merger")
     vision_tower: bool = Field(False, description="the 2D tower without its merger")
     geometry_encoder: bool = Field(False, description="VGGT or Pi3")
@@ -82,7 +86,7 @@ class DataSet(Section):
 
     dataset: str = Field(description="a name of `vgllm prepare --list`")
     folder: str = Field("", description="below the data folder; the key of the set where empty")
-    split: str = Field("train", description="of the set")
+    split: str = Field("train", description="of the set: a part of it with samples of its own")
     share: float = Field(1.0, gt=0, le=1, description="of its samples, drawn by the seed")
     num_frames: int | None = Field(None, gt=0, description="of a sample; the set is refused if it was made with others")
     prepare: str = Field("", description="further options of the `vgllm prepare` command that makes it")
@@ -92,9 +96,9 @@ class Data(Section):
     """The mixture, and what becomes of samples that do not fit."""
 
     sets: dict[str, DataSet] = Field(min_length=1, description="prepared sets by name; null leaves one of `base` out")
-    max_length: int = Field(12800, gt=0, description="tokens of a sample")
+    max_length: int = Field(12800, gt=0, description="tokens of a sample, at most")
     too_long: Literal["shorten", "refuse"] = Field(
-        "shorten", description="shorten: drop whole frames where the answer names none; otherwise, and else, refuse"
+        "shorten", description="shorten: drop whole frames where the answer names none, else refuse"
     )
     max_bad: int = Field(100, ge=0, description="samples that may be left out as unusable before the run stops")
     workers: int = Field(4, ge=0, description="processes that read frames, for each training process")
@@ -133,11 +137,13 @@ class Optim(Section):
     lr: float = Field(1e-5, gt=0, description="peak, of the language model")
     merger_lr: float | None = Field(None, gt=0, description="of the geometry merger and the fusion; null: lr")
     vision_lr: float | None = Field(None, gt=0, description="of 2D tower, connector, geometry encoder; null: lr")
-    weight_decay: float = Field(0.01, ge=0, description="not of biases and norms")
+    weight_decay: float = Field(0.01, ge=0, description="of all weights but biases and norms")
     betas: tuple[Share, Share] = Field((0.9, 0.999), description="memory of AdamW's two moments")
     eps: float = Field(1e-8, gt=0, description="added to AdamW's denominator")
-    warmup: float = Field(0.03, ge=0, lt=1, description="share of all steps")
-    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="to 0, after the warm-up")
+    warmup: float = Field(0.03, ge=0, lt=1, description="share of all steps, in which learning rates rise")
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        "cosine", description="how learning rates fall to 0 after the warm-up"
+    )
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
 
 
@@ -149,14 +155,14 @@ class Run(Section):
     precision: Literal["bf16", "fp32"] = Field("bf16", description="of products; master weights are always float32")
     checkpoint_gradients: bool = Field(True, description="compute activations twice instead of keeping them")
     zero: Literal[0, 2, 3] = Field(0, description="DeepSpeed's stage; 0 is plain data parallelism")
-    save_every: int = Field(500, gt=0, description="steps")
-    keep: int = Field(2, gt=0, description="newest checkpoints")
+    save_every: int = Field(500, gt=0, description="steps from one checkpoint to the next")
+    keep: int = Field(2, gt=0, description="newest checkpoints that stay")
 
 
 class Validation(Section):
     """What is measured while training."""
 
-    every: int = Field(0, ge=0, description="steps; 0 is never")
+    every: int = Field(0, ge=0, description="steps from one validation to the next; 0 is never")
     hold_out: int = Field(
         0, ge=0, description="samples kept out of the mixture, whole scenes, for the held-out loss; 0: none is measured"
     )

@@ -32,7 +32,7 @@ _Places = dict[Keys, str]
 
 def recipes() -> dict[str, Path]:
     """Return the recipes that come with vgllm, by name."""
-    return {path.stem: path for path in sorted(recipes_folder().glob("*.yaml"))}
+    return {path.stem: path for path in sorted(recipes_folder().glob("*.yaml"), key=lambda path: path.stem)}
 
 
 def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:

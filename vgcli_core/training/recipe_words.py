@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticUndefined
+from pydantic_core import ErrorDetails
 
 from vgcli_core.errors import UsageError
 from vgcli_core.training.recipe import NO_NUMBER, Recipe
@@ -54,12 +54,6 @@ def meaning(field: FieldInfo) -> str:
     choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
     words = ", ".join(str(choice) for choice in choices)
     return f"{field.description} ({words})" if words else field.description or ""
-
-
-def default(field: FieldInfo) -> Any:
-    """Return what a key is when nobody says it; "" where it must be said or is a table."""
-    value = field.default
-    return "" if value is PydanticUndefined or isinstance(value, BaseModel) else value
 
 
 def explained(problem: ValidationError, places: Mapping[Keys, str], *, where: str) -> UsageError:
