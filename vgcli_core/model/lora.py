@@ -88,13 +88,17 @@ class MergedTensors(Mapping[str, Tensor]):
     """
 
     def __init__(self, model: VGLLM, replaced: Mapping[str, Tensor] | None = None) -> None:
-        """`replaced` stands for some or all of `state_dict()`, by its names: weights gathered from elsewhere."""
-        self._state: dict[str, Tensor] = {**model.state_dict(), **(replaced or {})}
+        """Take tensors of `replaced` instead of the model's own: weights gathered from elsewhere.
+
+        Names are those of `state_dict()`; a weight under its ordinary name has its adapter in it.
+        """
+        given = dict(replaced or {})
+        self._state: dict[str, Tensor] = {**model.state_dict(), **given}
         self._names = {name.replace(_BASE, "."): name for name in self._state if not is_adapter(name)}
         self._scales: dict[str, float] = {
             f"{layer}.weight": module.scaling[_NAME]
             for layer, module in model.named_modules()
-            if f"{layer}.lora_A.{_NAME}.weight" in self._state
+            if f"{layer}.lora_A.{_NAME}.weight" in self._state and f"{layer}.weight" not in given
         }
 
     def __iter__(self) -> Iterator[str]:

@@ -34,7 +34,8 @@ def save_model(
         model: to save; it is not changed.
         folder: to write.
         tokenizer: saved beside it, where given.
-        tensors: values by their names in `state_dict()`, instead of the model's own: gathered from several processes.
+        tensors: values instead of the model's own, gathered from several processes: by their names in `state_dict()`,
+            or by their ordinary names with the adapters added.
         dtype: of the floating-point tensors in the files; as they are where None.
         max_shard_size: of one file.
 

@@ -91,6 +91,13 @@ def test_values_gathered_from_elsewhere_are_merged_instead_of_the_models_own(tra
     assert all(torch.equal(value, plain[name]) for name, value in merged_tensors(trained, zero).items())
 
 
+def test_values_that_are_merged_already_are_not_merged_twice(trained):
+    once = dict(merged_tensors(trained))
+    twice = merged_tensors(trained, once)
+    assert list(twice) == list(once)
+    assert all(torch.equal(value, once[name]) for name, value in twice.items())
+
+
 def test_the_saved_model_answers_as_the_adapted_one(trained, tmp_path):
     before = {name: value.clone() for name, value in trained.state_dict().items()}
     save_model(trained, tmp_path / "model")
