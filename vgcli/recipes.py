@@ -27,7 +27,7 @@ def listing(found: "Mapping[str, Recipe]") -> Iterator[RenderableType]:
 
 
 def shown(text: str) -> Text:
-    """Return a recipe's YAML with dim comments, each line whole however narrow the terminal is."""
-    found = Text(clean(text.rstrip("\n")), no_wrap=True, overflow="ignore")
+    """Return a recipe's YAML with dim comments, to be printed without breaking lines, so that it stays YAML."""
+    found = Text(clean(text.rstrip("\n")))
     found.highlight_regex(r"(?m)(^|  ) *# .*$", style="dim")
     return found
