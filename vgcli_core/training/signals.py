@@ -73,7 +73,8 @@ class StopRequest(_Handlers):
             raise KeyboardInterrupt
         if not self.requested:
             self.requested = signal.Signals(number).name
-            self._noticed(self.requested)
+            # In a thread: the handler may have struck inside a write to the stream that `noticed` writes to.
+            threading.Thread(target=self._noticed, args=(self.requested,)).start()
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -1,5 +1,6 @@
 """Signals are noted while steps run and stop the run at once before; with real processes, as a scheduler sends them."""
 
+import queue
 import signal
 import subprocess
 import sys
@@ -13,12 +14,12 @@ from vgcli_core.training.signals import FROM_SCHEDULER, StopAtOnce, Stopped, Sto
 @pytest.mark.parametrize("number", [signal.SIGINT, *FROM_SCHEDULER])
 def test_the_first_signal_is_noted_and_the_earlier_handler_comes_back(number):
     earlier = signal.getsignal(number)
-    heard: list[str] = []
-    with StopRequest(heard.append) as stop:
+    heard: queue.Queue[str] = queue.Queue()
+    with StopRequest(heard.put) as stop:
         assert stop.requested == ""
         signal.raise_signal(number)
         assert stop.requested == signal.Signals(number).name
-    assert heard == [signal.Signals(number).name]
+    assert heard.get(timeout=10) == signal.Signals(number).name
     assert signal.getsignal(number) is earlier
 
 
