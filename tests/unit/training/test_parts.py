@@ -116,7 +116,7 @@ def test_a_frozen_language_model_keeps_no_activations_of_its_layers():
     model.backbone.checkpoint_gradients()
     embeds = torch.rand(1, 6, 64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     runs = []
-    model.backbone.language_model.layers[0].mlp.register_forward_hook(lambda *_: runs.append(1))
+    model.backbone.language_model.layers[0].mlp.register_forward_pre_hook(lambda *_: runs.append(1))
     model.backbone.hidden(embeds, positions=torch.arange(6).expand(3, 1, -1)).sum().backward()
     assert embeds.grad is not None
     assert len(runs) == 2
