@@ -9,6 +9,7 @@ from torch import Tensor
 from tests.golden.cases import Case, find_cases, trimmed, worst
 from vgcli_core.errors import CheckpointError, FusionError
 from vgcli_core.model.checkpoint import Options, load_model
+from vgcli_core.model.fusion import cells
 from vgcli_core.model.layouts import to_published
 
 TOKENS, LOGITS, LOSS, GRADIENT = 1e-4, 2e-4, 2e-5, 1e-4
@@ -71,7 +72,7 @@ def test_geometry_features_and_merger_output_are_the_recorded_ones_in_frame_orde
             before = frames.clone()
             with torch.no_grad():
                 features = case.model.geometry_features(frames)
-                merged = case.model.geometry_merger(features)
+                merged = case.model.geometry_merger(cells(features))
             assert torch.equal(frames, before), "the caller's frames were changed"
             assert worst(features.flatten(1, 2), case.outputs[f"geometry_features.{index}"]) <= TOKENS, case.name
             expected = case.outputs[f"merger_output.{index}"]

@@ -1,8 +1,9 @@
 """From two encoders' tokens to one: crop both to the same grid, merge 2x2 geometry patches, combine patch by patch.
 
 Shapes of one scene: F frames, h x w patches, merged to h' x w' cells (h' = h // 2); C the geometry width, D the width
-of the language model. `a` are image tokens [F, h', w', D] and `g` merged geometry tokens of the same shape. Parameter
-names are those of the published checkpoints.
+of the language model. `a` are image tokens [N, D], of any number of scenes, and `g` merged geometry tokens of the same
+shape; a fusion whose class says `by_frame` takes [F, h', w', D] of one scene. Parameter names are those of the
+published checkpoints.
 
 Source: arXiv 2505.24625: both encoders' features are fused at the patch level, by addition. The other methods are those
 of its ablation, as the second generation of the published code defines them.
@@ -22,6 +23,14 @@ def crop_to_even(tokens: Tensor) -> Tensor:
     """Drop the last row and column of tokens [F, h, w, C] where their number is odd: the backbone never saw them."""
     rows, columns = tokens.shape[1:3]
     return tokens[:, : rows - rows % MERGE, : columns - columns % MERGE]
+
+
+def cells(tokens: Tensor) -> Tensor:
+    """Return the 2x2 patches of each merged cell, row by row, of tokens [F, h, w, C]: [F * h' * w', 4, C]."""
+    tokens = crop_to_even(tokens)
+    frames, rows, columns, dim = tokens.shape
+    blocks = tokens.reshape(frames, rows // MERGE, MERGE, columns // MERGE, MERGE, dim).transpose(2, 3)
+    return blocks.reshape(-1, MERGE**2, dim)
 
 
 class RMSNorm(nn.Module):
@@ -56,14 +65,10 @@ class GeometryMerger(nn.Module):
             nn.Linear(hidden, out),
         )
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map geometry tokens [F, h, w, C] to [F, h // 2, w // 2, D] in the weights' dtype."""
-        tokens = crop_to_even(tokens)
-        frames, rows, columns, dim = tokens.shape
-        if self.kind == "mlp":
-            tokens = self.ln_q(tokens)
-        blocks = tokens.reshape(frames, rows // MERGE, MERGE, columns // MERGE, MERGE, dim).transpose(2, 3)
-        merged = blocks.flatten(3) if self.kind == "mlp" else blocks.mean(dim=(3, 4))
+    def forward(self, patches: Tensor) -> Tensor:
+        """Map the four patches of each cell [N, 4, C] (see `cells`) to [N, D] in the weights' dtype."""
+        patches = self.ln_q(patches) if self.kind == "mlp" else patches
+        merged = patches.flatten(1) if self.kind == "mlp" else patches.mean(dim=1)
         weight = next(self.mlp.parameters())
         y: Tensor = self.mlp(merged.to(weight.dtype))
         return y
@@ -138,6 +143,8 @@ class Weighted(nn.Module):
 class CrossAttention(nn.Module):
     """Each frame's image tokens attend to the same frame's geometry tokens, layer after layer."""
 
+    by_frame = True
+
     def __init__(self, dim: int, *, layers: float = 1, heads: float = 8, dropout: float = 0.1, **_: float) -> None:
         super().__init__()
         self.cross_attn_blocks = nn.ModuleList(_CrossBlock(dim, int(heads), dropout) for _ in range(int(layers)))
@@ -190,7 +197,7 @@ FUSIONS: dict[str, type[Add] | type[Concat] | type[Gated] | type[Weighted] | typ
 
 
 def fuse(fusion: nn.Module, image_tokens: Tensor, geometry_tokens: Tensor) -> Tensor:
-    """Combine image tokens and merged geometry tokens [F, h', w', D] of one scene, cell by cell.
+    """Combine image tokens and merged geometry tokens, [N, D] or [F, h', w', D], cell by cell.
 
     Raises:
         FusionError: the shapes differ, so the encoders saw frames of different sizes and the wrong patches would pair.

@@ -16,12 +16,11 @@ from vgcli_core.errors import FusionError, lookup
 from vgcli_core.model.backbones import get_backbone
 from vgcli_core.model.backbones.qwen2_5_vl import Qwen25VL
 from vgcli_core.model.config import ModelConfig
-from vgcli_core.model.fusion import FUSIONS, MERGE, GeometryMerger, crop_to_even, fuse
+from vgcli_core.model.fusion import FUSIONS, MERGE, GeometryMerger, cells, crop_to_even, fuse
 from vgcli_core.model.geometry_encoders import get_geometry_encoder
 from vgcli_core.model.pixels import PATCH, patchify
 
 _FIX = "build prompts and frames with Processor"
-_SCORED_AT_ONCE = 1024  # labelled tokens whose scores are in memory at a time
 
 
 @dataclass(slots=True)
@@ -98,6 +97,8 @@ class VGLLM(nn.Module):
         self.counts = Counts()
         # In which dtype features leave the encoders: None as they come. Training and its cache agree on one.
         self.feature_dtype: torch.dtype | None = None
+        # Labelled tokens whose scores are in memory at a time; each is as long as the vocabulary.
+        self.scored_at_once = 1024
         if self.has_geometry:
             width = backbone.hidden_size
             self.geometry_merger = GeometryMerger(
@@ -164,15 +165,27 @@ class VGLLM(nn.Module):
             )
         return Features(image, tokens if self.feature_dtype is None else tokens.to(self.feature_dtype), grid_thw.cpu())
 
-    def fuse(self, features: Features) -> Tensor:
-        """Return the fused tokens [T, D] of one sample: the merger and the fusion, which are trained."""
-        image = features.image.to(self.device)
+    def fuse(self, scenes: Sequence[Features]) -> Tensor:
+        """Return the fused tokens [T, D] of all samples, in order: the merger and the fusion, which are trained.
+
+        Both run once, whatever the number of samples: processes that share the weights must call them equally often.
+        """
+        image = torch.cat([one.image.to(self.device) for one in scenes])
         if not self.has_geometry:
             return image
-        if features.geometry is None:
+        if any(one.geometry is None for one in scenes):
             raise FusionError("features without geometry", fix="encode the frames again with this model")
-        merged = self.geometry_merger(features.geometry.to(self.device))
-        return fuse(self.feature_fusion, image.view(*merged.shape[:3], -1), merged).flatten(0, 2)
+        grids = [one.geometry.to(self.device) for one in scenes if one.geometry is not None]
+        merged = self.geometry_merger(torch.cat([cells(grid) for grid in grids]))
+        if not getattr(self.feature_fusion, "by_frame", False):
+            return fuse(self.feature_fusion, image, merged)
+        fused, start = [], 0
+        for grid in grids:
+            shape = (len(grid), grid.shape[1] // MERGE, grid.shape[2] // MERGE, -1)
+            here = slice(start, start + shape[0] * shape[1] * shape[2])
+            fused.append(fuse(self.feature_fusion, image[here].view(shape), merged[here].view(shape)).flatten(0, 2))
+            start = here.stop
+        return torch.cat(fused)
 
     def image_tokens(self, pixel_values: Tensor, grid_thw: Tensor, geometry_frames: Sequence[Tensor]) -> Tensor:
         """Return the fused tokens [T, D] of all pictures, in order.
@@ -185,22 +198,22 @@ class VGLLM(nn.Module):
             self.counts.frames_encoded += len(grid_thw)
             return image
         _check_count(len(grid_thw), sum(len(frames) for frames in geometry_frames))
-        fused, picture, patch = [], 0, 0
+        scenes, picture, patch = [], 0, 0
         for frames in geometry_frames:
             if len(frames) == 0:
                 continue
             grids = grid_thw[picture : picture + len(frames)]
             picture += len(frames)
             count = int(grids.prod(dim=1).sum())
-            fused.append(self.fuse(self.encode(pixel_values[patch : patch + count], grids, frames)))
+            scenes.append(self.encode(pixel_values[patch : patch + count], grids, frames))
             patch += count
-        return torch.cat(fused)
+        return self.fuse(scenes)
 
     def embeds(self, inputs: ModelInputs) -> Tensor:
         """Return what enters the language model [B, L, D]: text embeddings with fused image tokens in their places."""
         embeds = self.backbone.embed(inputs.input_ids.to(self.device))
         if inputs.features:
-            return self.place(embeds, inputs.input_ids, torch.cat([self.fuse(one) for one in inputs.features]))
+            return self.place(embeds, inputs.input_ids, self.fuse(inputs.features))
         _check_pictures(inputs, self.backbone.image_token_id)
         if inputs.pixel_values is None or inputs.grid_thw is None:
             return embeds + self._idle() if self.training else embeds
@@ -221,7 +234,7 @@ class VGLLM(nn.Module):
             image = torch.zeros(1, self.backbone.hidden_size, dtype=self.feature_dtype, device=self.device)
             tokens = torch.zeros(1, MERGE, MERGE, self.geometry_encoder.dim, dtype=self.feature_dtype)
             features = Features(image, tokens if self.has_geometry else None, grid)
-        return self.fuse(features).sum() * 0.0
+        return self.fuse([features]).sum() * 0.0
 
     def place(self, embeds: Tensor, input_ids: Tensor, tokens: Tensor) -> Tensor:
         """Put image tokens [T, D] where `input_ids` [B, L] holds placeholders. Raises FusionError on a wrong count."""
@@ -266,18 +279,16 @@ class VGLLM(nn.Module):
         targets = inputs.labels[:, 1:].to(hidden.device)
         learnt = targets != -100
         states, wanted = hidden[:, :-1][learnt], targets[learnt]
-        total = states.sum() * 0.0  # of no token: a zero that still has gradients
-        for start in range(0, len(wanted), _SCORED_AT_ONCE):
-            piece = slice(start, start + _SCORED_AT_ONCE)
-            if len(wanted) > _SCORED_AT_ONCE:
-                part = checkpoint(self._scored, states[piece], wanted[piece], use_reentrant=False)
-            else:
-                part = self._scored(states[piece], wanted[piece])
-            total = total.float() + part
-        return total.float()
+        if len(wanted) <= self.scored_at_once:
+            return self._scored(states, wanted)
+        pieces = zip(states.split(self.scored_at_once), wanted.split(self.scored_at_once), strict=True)
+        parts = [checkpoint(self._scored, *piece, use_reentrant=False) for piece in pieces]
+        return torch.stack(parts).sum()
 
     def _scored(self, states: Tensor, targets: Tensor) -> Tensor:
-        return F.cross_entropy(self.backbone.logits(states), targets, reduction="sum")
+        logits = self.backbone.logits(states)
+        # Of no token: a zero that still has gradients, which processes that share them wait for.
+        return F.cross_entropy(logits, targets, reduction="sum") if len(targets) else logits.sum()
 
 
 @contextlib.contextmanager

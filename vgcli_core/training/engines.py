@@ -4,7 +4,9 @@ Both offer the same few verbs to the loop, and give and take the float32 weights
 that a checkpoint does not depend on which of them made it, nor on the number of processes.
 """
 
+import contextlib
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -26,8 +28,11 @@ class Engine(Protocol):
     model: VGLLM
     module: nn.Module
 
-    def backward(self, loss: Tensor, *, last: bool) -> None:
-        """Add the gradients of a micro-batch; what counts is the mean over processes. `last` comes before an update."""
+    def begin(self, *, last: bool) -> None:
+        """Call before the forward pass of every micro-batch; after the `last` one comes an update."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of a micro-batch; what counts in the end is their mean over processes."""
 
     def update(self, factor: float) -> float:
         """Clip, take one step with peak learning rates times `factor`, forget gradients; return their norm before."""
@@ -83,10 +88,13 @@ class Plain(_Base):
         prepared: nn.Module = self.processes.accelerator.prepare_model(module)
         return prepared
 
-    def backward(self, loss: Tensor, *, last: bool) -> None:
+    def begin(self, *, last: bool) -> None:
         """See Engine. Gradients of all but the last micro-batch stay in this process."""
         if self.processes.world > 1:
             self.module.require_backward_grad_sync = last  # type: ignore[assignment]
+
+    def backward(self, loss: Tensor) -> None:
+        """See Engine."""
         loss.backward()  # type: ignore[no-untyped-call]
 
     def update(self, factor: float) -> float:
@@ -141,7 +149,8 @@ class Zero(_Base):
             )
         if config.get("train_micro_batch_size_per_gpu", "auto") == "auto":
             config["train_micro_batch_size_per_gpu"] = 1
-        engine, _ = self.processes.accelerator.prepare(module, self.optimizer)
+        with self._without_frozen_encoders():
+            engine, _ = self.processes.accelerator.prepare(module, self.optimizer)
         # DeepSpeed casts buffers with the weights; rotary frequencies in bfloat16 would move every token.
         for name, tensor in module.named_buffers():
             tensor.data = buffers[name].to(tensor.device)
@@ -149,12 +158,14 @@ class Zero(_Base):
         prepared: nn.Module = engine
         return prepared
 
-    def backward(self, loss: Tensor, *, last: bool) -> None:
+    def begin(self, *, last: bool) -> None:
+        """See Engine."""
+        self.engine.set_gradient_accumulation_boundary(is_boundary=last)
+
+    def backward(self, loss: Tensor) -> None:
         """See Engine."""
         # DeepSpeed divides by the number of micro-batches in its configuration; ours are weighed by tokens instead.
-        loss = loss * self.engine.gradient_accumulation_steps()
-        self.engine.set_gradient_accumulation_boundary(is_boundary=last)
-        self.engine.backward(loss)
+        self.engine.backward(loss * self.engine.gradient_accumulation_steps())
 
     def update(self, factor: float) -> float:
         """See Engine."""
@@ -198,6 +209,34 @@ class Zero(_Base):
             moment, _, parameter = name.partition("/")
             self._put(self.parameters[parameter], tensor, moment)
 
+    @contextlib.contextmanager
+    def _without_frozen_encoders(self) -> Iterator[None]:
+        """Hide encoders from DeepSpeed in stage 3: it would cut their weights up too, and put them together at each
+        call, which every process would have to make equally often; they run once for each sample instead.
+        """
+        if self.processes.zero < 3:
+            yield
+            return
+        holders = ((self.model, "geometry_encoder"), (self.model.backbone.model.model, "visual"))
+        if any(p.requires_grad for holder, name in holders for p in getattr(holder, name).parameters()):
+            raise _not_in_stage_3("an encoder")
+        if getattr(getattr(self.model, "feature_fusion", None), "by_frame", False):
+            raise _not_in_stage_3("this fusion")
+        hidden = [(holder, name, holder._modules.pop(name)) for holder, name in holders]
+        try:
+            for holder, name, module in hidden:
+                object.__setattr__(holder, name, module)
+            yield
+        finally:
+            for holder, name, module in hidden:
+                object.__delattr__(holder, name)
+                holder._modules[name] = module
+        for _, _, module in hidden:
+            if module is not None:
+                module.to(self.processes.device)
+        # The output head too is called once by every process.
+        self.model.scored_at_once = sys.maxsize
+
     @property
     def _base(self) -> Any:
         """The AdamW under DeepSpeed's optimiser: its parameters are flat pieces."""
@@ -240,6 +279,10 @@ def _shape(parameter: nn.Parameter) -> torch.Size:
     """Return the whole shape; stage 3 leaves an empty tensor in a parameter's place."""
     shape: torch.Size = getattr(parameter, "ds_shape", parameter.shape)
     return shape
+
+
+def _not_in_stage_3(what: str) -> UsageError:
+    return UsageError(f"ZeRO stage 3 cannot train {what}", where="run.zero", fix="use stage 2")
 
 
 def _differs(what: str) -> CheckpointError:

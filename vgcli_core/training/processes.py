@@ -12,6 +12,8 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DeepSpeedPlugin, DistributedDataParallelKwargs, DistributedType
 
+from transformers.integrations import unset_hf_deepspeed_config
+
 from vgcli_core.errors import ResourceError, UsageError, first_line
 from vgcli_core.training.recipe import Recipe
 
@@ -28,12 +30,12 @@ class Processes:
     @property
     def rank(self) -> int:
         """Number of this process, from 0."""
-        return int(self.accelerator.process_index)
+        return dist.get_rank() if dist.is_initialized() else 0
 
     @property
     def world(self) -> int:
         """Number of processes."""
-        return int(self.accelerator.num_processes)
+        return dist.get_world_size() if dist.is_initialized() else 1
 
     @property
     def first(self) -> bool:
@@ -70,7 +72,8 @@ class Processes:
 
     def wait(self) -> None:
         """Wait until every process is here."""
-        self.accelerator.wait_for_everyone()
+        if self.world > 1:
+            dist.barrier()
 
     def close(self) -> None:
         """Leave the group, so that another run may start in this process."""
@@ -123,6 +126,8 @@ def start_processes(recipe: Recipe, *, device: str = "auto", deepspeed: Path | N
             where="the accelerate file",
             fix="use DeepSpeed (run.zero) or plain data parallelism: checkpoints are made for these",
         )
+    # Models are built whole and handed over: transformers must not cut them up on its own (stage 3).
+    unset_hf_deepspeed_config()
     zero = 0
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
         zero = int(accelerator.state.deepspeed_plugin.zero_stage)

@@ -33,9 +33,9 @@ RECORD = "run.json"
 
 _PACKAGES = ("torch", "transformers", "accelerate", "deepspeed", "peft", "safetensors", "numpy", "flash-attn")
 # What may be changed when a run goes on: it says how often, how large and how fast, not what is computed. A set may
-# have moved, since its checksums are compared.
+# have moved, since its checksums are compared. How a step is cut up changes its last digits alone.
 _FREE = (
-    *("description", "run.save_every", "run.keep", "run.checkpoint_gradients"),
+    *("description", "run.save_every", "run.keep", "run.checkpoint_gradients", "run.zero", "batch.micro"),
     *("data.workers", "data.max_bad", "validation.every"),
 )
 _FREE_OF_SETS = ("folder", "prepare")

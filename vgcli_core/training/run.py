@@ -51,6 +51,12 @@ def train(
     check_trackers(settings.trackers)
     processes = start_processes(recipe, device=settings.device, deepspeed=settings.deepspeed)
     try:
+        if validate is not None and processes.zero == 3:
+            raise UsageError(
+                "answers cannot be generated while the weights are spread over processes (ZeRO stage 3)",
+                where="validation.generate",
+                fix='--set validation.generate="" (the held-out loss is measured all the same), or use stage 2',
+            )
         with ExitStack() as stack:
             folder = RunFolder(settings.out, processes)
             seen = watch if watch is not None and processes.first else Watch()
@@ -266,8 +272,13 @@ class _Run:
             measures["loss"] = loop.held_out(load(held, turns, workers=min(2, self.recipe.data.workers)))
         if self.validate is not None:
             self.watch.doing("answering validation questions")
-            with evaluation_mode(started.model), torch.no_grad():
-                measures |= self.validate(started.model, self.processes.rank, self.processes.world)
+            half = self._precision is torch.bfloat16 and self.processes.zero == 0
+            with (
+                evaluation_mode(started.model),
+                torch.no_grad(),
+                torch.autocast(self.processes.device.type, torch.bfloat16, enabled=half),
+            ):
+                measures |= self.validate(started.model, started.processor, self.processes.rank, self.processes.world)
         return measures
 
     def _keep_best(self, measures: Mapping[str, float], at: int, started: Started) -> None:

@@ -66,7 +66,11 @@ class RunFolder:
             for name in (MODEL, BEST):
                 recover(self.out / name)
             record = read_record(self.out)
-            if record is not None:
+            if record is not None and not saved(self.out):
+                # Nothing is lost, and whoever corrects a recipe that failed at once may do so.
+                say("the run in this folder had saved nothing yet: starting anew")
+                self._discard()
+            elif record is not None:
                 for key, value in check_same_run(record, recipe, data, self.out).items():
                     say(f"{key} is now {value}")
             sweep(self.out, recipe.run.keep)

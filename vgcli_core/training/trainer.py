@@ -104,10 +104,11 @@ class Loop:
             return Done(0.0, 0.0, 0.0, samples, tokens, 0, tuple(bad), wait, time.perf_counter() - started)
         total = 0.0
         for turn, batch in enumerate(batches):
+            self.engine.begin(last=turn + 1 == turns)
             place = turn * self.processes.world + self.processes.rank
             loss = self._loss(batch, seed_of(self.recipe.seed, "dropout", number, place))
             self._check(loss, batch, number)
-            self.engine.backward(loss * (self.processes.world / labelled), last=turn + 1 == turns)
+            self.engine.backward(loss * (self.processes.world / labelled))
             total += float(loss.detach())
         norm = self.engine.update(factor)
         if not math.isfinite(norm):

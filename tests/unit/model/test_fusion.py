@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vgcli_core.errors import FusionError, UnknownName
-from vgcli_core.model.fusion import FUSIONS, GeometryMerger, Weighted, crop_to_even, fuse
+from vgcli_core.model.fusion import FUSIONS, GeometryMerger, Weighted, cells, crop_to_even, fuse
 
 
 def test_odd_rows_and_columns_are_dropped_at_the_bottom_and_right():
@@ -19,8 +19,8 @@ def test_the_average_merger_takes_the_mean_of_each_two_by_two_block():
         merger.mlp[0].bias.zero_()
         merger.mlp[2].weight.copy_(torch.tensor([[0.01, 0.0, 0.0]]))
         merger.mlp[2].bias.zero_()
-        found = merger(torch.arange(1.0, 17.0).view(1, 4, 4, 1))
-    assert found[0, :, :, 0].flatten().tolist() == pytest.approx([3.5, 5.5, 11.5, 13.5])
+        found = merger(cells(torch.arange(1.0, 17.0).view(1, 4, 4, 1)))
+    assert found.flatten().tolist() == pytest.approx([3.5, 5.5, 11.5, 13.5])
 
 
 def test_the_mlp_merger_concatenates_a_block_row_by_row():
@@ -32,9 +32,9 @@ def test_the_mlp_merger_concatenates_a_block_row_by_row():
         merger.mlp[2].bias.fill_(-300.0)
         # One channel: the norm leaves only the sign, which is enough to see the order.
         signs = torch.tensor([[1.0, -1, 1, 1], [-1, -1, -1, 1]]).view(1, 2, 4, 1)
-        found = merger(signs) / 100
-    assert found[0, 0, 0].tolist() == pytest.approx([1, -1, -1, -1], abs=1e-4)
-    assert found[0, 0, 1].tolist() == pytest.approx([1, 1, -1, 1], abs=1e-4)
+        found = merger(cells(signs)) / 100
+    assert found[0].tolist() == pytest.approx([1, -1, -1, -1], abs=1e-4)
+    assert found[1].tolist() == pytest.approx([1, 1, -1, 1], abs=1e-4)
 
 
 @pytest.mark.parametrize("name", FUSIONS)
