@@ -8,14 +8,15 @@ import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 Part = Literal["language_model", "geometry_merger", "connector", "vision_tower", "geometry_encoder"]
 
-# What an error is called where true or false stands for something else.
-NO_NUMBER = "no_number"
 # Names of sets are parts of dotted keys, and folders.
 _SET_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class NoNumber(ValueError):
+    """True or false stands where something else is meant."""
 
 
 class Section(BaseModel):
@@ -29,7 +30,7 @@ class Section(BaseModel):
         """Pydantic would read true as 1."""
         wanted = cls.model_fields[info.field_name or ""].annotation
         if wanted is not bool and any(isinstance(one, bool) for one in (value if isinstance(value, list) else [value])):
-            raise PydanticCustomError(NO_NUMBER, "true and false are no numbers")
+            raise NoNumber
         return value
 
 

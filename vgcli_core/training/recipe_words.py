@@ -7,10 +7,9 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
 from vgcli_core.errors import UsageError
-from vgcli_core.training.recipe import NO_NUMBER, Recipe
+from vgcli_core.training.recipe import NoNumber, Recipe
 from vgcli_core.training.strict_yaml import Keys
 
 # How a key below a table of free names is written where no name is meant.
@@ -77,7 +76,7 @@ def explained(problem: ValidationError, places: Mapping[Keys, str], *, where: st
     return UsageError(f"{what}{more}", where=place, fix=fix)
 
 
-def _told(error: ErrorDetails, keys: Keys) -> tuple[str, str]:
+def _told(error: Mapping[str, Any], keys: Keys) -> tuple[str, str]:
     """Return what is wrong, and how to mend it."""
     key, kind = ".".join(keys), error["type"]
     if kind == "extra_forbidden":
@@ -89,17 +88,17 @@ def _told(error: ErrorDetails, keys: Keys) -> tuple[str, str]:
         if len(general) < len(keys):
             return f"{'.'.join(general)} has too few entries", f"give them all{about}"
         return f"{key} is missing", f"give it{about}"
-    if kind == "value_error":
+    if kind == "value_error" and not isinstance(error["ctx"]["error"], NoNumber):
         # Of a table, or of the whole: the sentence names its keys.
         return str(error["ctx"]["error"]), f"change one of them{about}" if about else "change one of them"
     return f"{key} is {_shown(error['input'])}", f"give {_allowed(error)}{about}"
 
 
-def _allowed(error: ErrorDetails) -> str:
+def _allowed(error: Mapping[str, Any]) -> str:
     limits = error.get("ctx", {})
     if error["type"] == "literal_error":
         return f"one of {limits['expected']}"
-    if error["type"] == NO_NUMBER:
+    if isinstance(limits.get("error"), NoNumber):
         return "a number, or the text that is meant"
     if "min_length" in limits:
         return f"at least {limits['min_length']}"

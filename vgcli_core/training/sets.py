@@ -34,11 +34,10 @@ def open_sets(recipe: Recipe, data: Path) -> list[Part]:
     missing = [key for key, root in roots.items() if not (root / MANIFEST).is_file()]
     if missing:
         commands = [prepare_command(datasets[key], sets[key], roots[key]) for key in missing]
-        checks = " or ".join(dict.fromkeys(f"vgllm prepare {sets[key].dataset} --check" for key in missing))
         raise DataError(
             f"prepared sets of this recipe are missing: {', '.join(missing)}",
             where=", ".join(str(roots[key]) for key in missing),
-            fix=f"make them: {'; '.join(commands)} ({checks} tells what is needed, and from whom)",
+            fix=f"make them: {'; '.join(commands)} (vgllm prepare NAME --check tells what is needed, and from whom)",
         )
     return [
         Part(key, _checked(key, one, datasets[key], open_prepared(roots[key])), one.split, one.share)

@@ -56,7 +56,7 @@ def test_all_missing_sets_are_told_at_once_with_their_commands(tmp_path):
     assert error.what == "prepared sets of this recipe are missing: scan2cap, scanrefer"
     assert f"vgllm prepare scan2cap --num-frames 16 --out {tmp_path.as_posix()}/scan2cap_16frames; " in error.fix
     assert f"vgllm prepare scanrefer --num-frames 24 --out {tmp_path.as_posix()}/scanrefer_24frames (" in error.fix
-    assert "vgllm prepare scan2cap --check or vgllm prepare scanrefer --check tells what is needed" in error.fix
+    assert "(vgllm prepare NAME --check tells what is needed, and from whom)" in error.fix
     assert error.where == f"{tmp_path / 'scan2cap_16frames'}, {tmp_path / 'scanrefer_24frames'}"
 
 
