@@ -274,7 +274,8 @@ class VGLLM(nn.Module):
         Scores are computed for labelled tokens alone: of thousands of image tokens nothing is learnt, and a row of
         scores is as wide as the vocabulary.
         """
-        assert inputs.labels is not None
+        if inputs.labels is None:
+            raise ValueError("a loss needs labels")
         hidden = self.hidden(inputs)
         targets = inputs.labels[:, 1:].to(hidden.device)
         learnt = targets != -100

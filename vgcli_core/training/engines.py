@@ -4,7 +4,6 @@ Both offer the same few verbs to the loop, and give and take the float32 weights
 that a checkpoint does not depend on which of them made it, nor on the number of processes.
 """
 
-import contextlib
 import math
 import sys
 from collections.abc import Iterator, Mapping
@@ -46,6 +45,9 @@ class Engine(Protocol):
     def load(self, weights: Iterator[tuple[str, Tensor]], moments: Iterator[tuple[str, Tensor]], updates: int) -> None:
         """Take up what a checkpoint holds. Raises CheckpointError when names or shapes differ."""
 
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield every tensor of the model, whole, by its name in `state_dict()`, in the dtype that it is held in."""
+
 
 def start_engine(
     processes: Processes, module: nn.Module, model: VGLLM, parts: Mapping[Part, list[str]], optim: Optim
@@ -72,7 +74,8 @@ class _Base:
         """Yield what was saved, as long as it belongs to this run's parameters; complain of what lacks at the end."""
         missing = set(expected)
         for name, tensor in found:
-            own = self.parameters.get(name.partition("/")[2] if name not in expected else name)
+            # A moment's name is that of its parameter after "exp_avg/".
+            own = self.parameters.get(name.rpartition("/")[2])
             if name not in expected or own is None or _shape(own) != tensor.shape:
                 raise _differs(f"it holds {name!r} of shape {tuple(tensor.shape)}, the run does not train that")
             missing.discard(name)
@@ -134,6 +137,10 @@ class Plain(_Base):
             state.setdefault("step", torch.tensor(float(updates), device=own.device))
             state[moment] = tensor.to(own.device, torch.float32, copy=True)
 
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """See Engine."""
+        yield from self.model.state_dict().items()
+
 
 class Zero(_Base):
     """DeepSpeed's ZeRO: gradients and optimiser (and weights in stage 3) are spread over the processes."""
@@ -149,8 +156,10 @@ class Zero(_Base):
             )
         if config.get("train_micro_batch_size_per_gpu", "auto") == "auto":
             config["train_micro_batch_size_per_gpu"] = 1
-        with self._without_frozen_encoders():
-            engine, _ = self.processes.accelerator.prepare(module, self.optimizer)
+        self._hidden: dict[str, nn.Module] = {}
+        if self.processes.zero == 3:
+            self._hide_encoders()
+        engine, _ = self.processes.accelerator.prepare(module, self.optimizer)
         # DeepSpeed casts buffers with the weights; rotary frequencies in bfloat16 would move every token.
         for name, tensor in module.named_buffers():
             tensor.data = buffers[name].to(tensor.device)
@@ -209,31 +218,40 @@ class Zero(_Base):
             moment, _, parameter = name.partition("/")
             self._put(self.parameters[parameter], tensor, moment)
 
-    @contextlib.contextmanager
-    def _without_frozen_encoders(self) -> Iterator[None]:
-        """Hide encoders from DeepSpeed in stage 3: it would cut their weights up too, and put them together at each
-        call, which every process would have to make equally often; they run once for each sample instead.
-        """
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """See Engine. In stage 3 each weight is put together for a moment."""
         if self.processes.zero < 3:
-            yield
+            yield from self.model.state_dict().items()
             return
-        holders = ((self.model, "geometry_encoder"), (self.model.backbone.model.model, "visual"))
-        if any(p.requires_grad for holder, name in holders for p in getattr(holder, name).parameters()):
-            raise _not_in_stage_3("an encoder")
+        from deepspeed.zero import GatheredParameters
+
+        held = dict(self.model.named_parameters())
+        for name, tensor in self.model.state_dict().items():
+            if name in held:
+                with GatheredParameters([held[name]]):
+                    yield name, held[name].detach().to("cpu", copy=True)
+            else:
+                yield name, tensor
+        for prefix, module in self._hidden.items():
+            yield from ((f"{prefix}.{name}", tensor) for name, tensor in module.state_dict().items())
+
+    def _hide_encoders(self) -> None:
+        """Take the encoders out of DeepSpeed's sight in stage 3, for good.
+
+        It would cut their weights up too, and put them together at each call, which every process would have to make
+        equally often; but they run once for each sample. They stay whole in every process.
+        """
+        holders = {"geometry_encoder": self.model, "backbone.model.model.visual": self.model.backbone.model.model}
+        for path, holder in holders.items():
+            name = path.rpartition(".")[2]
+            module = getattr(holder, name)
+            if any(p.requires_grad for p in module.parameters()):
+                raise _not_in_stage_3(f"an encoder ({name})")
+            del holder._modules[name]
+            object.__setattr__(holder, name, module)  # found as before, but no longer a part
+            self._hidden[path] = module.to(self.processes.device)
         if getattr(getattr(self.model, "feature_fusion", None), "by_frame", False):
-            raise _not_in_stage_3("this fusion")
-        hidden = [(holder, name, holder._modules.pop(name)) for holder, name in holders]
-        try:
-            for holder, name, module in hidden:
-                object.__setattr__(holder, name, module)
-            yield
-        finally:
-            for holder, name, module in hidden:
-                object.__delattr__(holder, name)
-                holder._modules[name] = module
-        for _, _, module in hidden:
-            if module is not None:
-                module.to(self.processes.device)
+            raise _not_in_stage_3("this fusion, which runs once for each sample")
         # The output head too is called once by every process.
         self.model.scored_at_once = sys.maxsize
 

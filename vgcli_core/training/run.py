@@ -14,7 +14,7 @@ from vgcli_core.model.pixels import pixels_of
 from vgcli_core.model.vgllm import Features
 from vgcli_core.training.caching import fill
 from vgcli_core.training.checkpoints import Saved
-from vgcli_core.training.engines import start_engine
+from vgcli_core.training.engines import Engine, start_engine
 from vgcli_core.training.examples import Example, Examples, load
 from vgcli_core.training.log import RunLog
 from vgcli_core.training.loss_picture import draw_loss
@@ -143,7 +143,7 @@ class _Run:
                 if recipe.validation.every and (at % recipe.validation.every == 0 or at == len(plan)):
                     measures = self._measure(loop, held, started)
                     log.validation(at, measures)
-                    self._keep_best(measures, at, started)
+                    self._keep_best(measures, at, loop.engine, started)
                 now = self._report(trackers, at, result, loop, measures)
                 log.timing({"step": at, "seconds": result.seconds, **_speed(now)})
                 asked = self._asked(stop)
@@ -281,7 +281,7 @@ class _Run:
                 measures |= self.validate(started.model, started.processor, self.processes.rank, self.processes.world)
         return measures
 
-    def _keep_best(self, measures: Mapping[str, float], at: int, started: Started) -> None:
+    def _keep_best(self, measures: Mapping[str, float], at: int, engine: Engine, started: Started) -> None:
         chosen = self.recipe.validation.best
         if chosen not in measures:
             known = ", ".join(sorted(measures)) or "nothing"
@@ -291,7 +291,7 @@ class _Run:
         value = measures[chosen]
         if not self.best or (value < self.best["value"] if chosen == "loss" else value > self.best["value"]):
             self.best = {"value": value, "step": at}
-            self.folder.write_model(BEST, started.model, started.tokenizer, self._precision)
+            self.folder.write_model(BEST, engine, started.tokenizer, self._precision)
 
     def _report(self, trackers: Trackers, at: int, done: Done, loop: Loop, measures: Mapping[str, float]) -> Progress:
         """Tell everybody how the step went."""
@@ -318,7 +318,7 @@ class _Run:
     def _finish(self, started: Started, loop: Loop) -> Outcome:
         out, steps = self.settings.out, loop.steps
         self.watch.doing("writing the model")
-        written = [self.folder.write_model(MODEL, started.model, started.tokenizer, self._precision)]
+        written = [self.folder.write_model(MODEL, loop.engine, started.tokenizer, self._precision)]
         if self.best:
             written.append(out / BEST)
         if self.processes.first:

@@ -7,7 +7,7 @@ stops all of them, and whatever was complete before stays.
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,7 @@ from torch import Tensor
 
 from vgcli_core.atomic import output_errors, write_text
 from vgcli_core.errors import OutputError, UsageError, VgllmError
-from vgcli_core.model.lora import merged_tensors
 from vgcli_core.model.save import save_model
-from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.training.checkpoints import FOLDER, Saved, Writer, recover, replace_folder, saved, sweep
 from vgcli_core.training.engines import Engine
 from vgcli_core.training.lock import LOCK, RunLock
@@ -93,18 +91,18 @@ class RunFolder:
             writer.finish({"format": 1, "step": step, **state})
             sweep(self.out, keep)
 
-    def write_model(self, name: str, model: VGLLM, tokenizer: Any, dtype: torch.dtype) -> Path:
+    def write_model(self, name: str, engine: Engine, tokenizer: Any, dtype: torch.dtype) -> Path:
         """Write the whole model, loadable as it is, in place of an earlier one. Raises OutputError in every process."""
         target = self.out / name
         with self._together(target):
             tensors: dict[str, Tensor] = {}
-            for key, tensor in _whole(model, self.processes.zero):
-                if self.processes.first:
+            for key, tensor in engine.tensors():
+                if self.processes.first:  # the others take part in putting it together
                     tensors[key] = tensor
             if self.processes.first:
                 new = self.out / f".{name}.new"
                 shutil.rmtree(new, ignore_errors=True)
-                save_model(model, new, tokenizer=tokenizer, tensors=tensors, dtype=dtype)
+                save_model(engine.model, new, tokenizer=tokenizer, tensors=tensors, dtype=dtype)
                 replace_folder(new, target)
         return target
 
@@ -161,19 +159,3 @@ class _Together:
             return
         if self.processes.any(error is not None) and error is None:
             raise OutputError("the first process could not write", where=str(self.target), fix="see its message")
-
-
-def _whole(model: VGLLM, zero: int) -> Iterator[tuple[str, Tensor]]:
-    """Yield every tensor of the model by its ordinary name; in stage 3 each is put together for a moment."""
-    if zero < 3:
-        yield from merged_tensors(model).items()
-        return
-    from deepspeed.zero import GatheredParameters
-
-    held = dict(model.named_parameters())
-    for name, tensor in model.state_dict().items():
-        if name not in held:
-            yield name, tensor
-            continue
-        with GatheredParameters([held[name]]):
-            yield name, held[name].detach().to("cpu", copy=True)
