@@ -8,15 +8,18 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from traceback import format_exception
 from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.text import Text
 
 from vgcli import interrupts, preparing, readable, scores
+from vgcli import recipes as recipe_views
+from vgcli import training as training_views
 
 if TYPE_CHECKING:
     from vgcli_core.data.base import Dataset, Plan, Request
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
     from vgcli_core.evaluation.compare import Comparison
     from vgcli_core.evaluation.report import Report
     from vgcli_core.predict.result import Result
+    from vgcli_core.training.progress import Outcome as TrainingOutcome
+    from vgcli_core.training.progress import Progress as TrainingProgress
+    from vgcli_core.training.progress import Settings, Watch
+    from vgcli_core.training.recipe import Recipe
 
 
 _LOG_EVERY = 60.0  # seconds between two lines of progress where stderr is no terminal
@@ -93,6 +100,42 @@ def quarantine(reasons: "Sequence[Quarantined]") -> None:
     _print(_wide(stderr=True), preparing.quarantine(reasons))
 
 
+def recipes(found: "Mapping[str, Recipe]") -> None:
+    """Show the recipes on stdout."""
+    _print(_wide(), recipe_views.listing(found))
+
+
+def recipe(text: str) -> None:
+    """Show a recipe's YAML on stdout, such that it can be saved."""
+    _console().print(recipe_views.shown(text), soft_wrap=True)
+
+
+def training_opening(recipe: "Recipe", settings: "Settings", name: str, world: int) -> None:
+    """Show on stderr what is about to be trained."""
+    _print(_wide(stderr=True), training_views.opening(recipe, settings, name, world))
+
+
+def training_closing(outcome: "TrainingOutcome", board: training_views.Board) -> None:
+    """Show how a finished run ended."""
+    _print(_wide(), training_views.closing(outcome, board))
+
+
+def running(command: str) -> None:
+    """Show the command that starts the processes, such that it can be copied."""
+    _line("running:", command, "bold")
+
+
+def saved_and_stopped(outcome: "TrainingOutcome") -> None:
+    """Say that a run was asked to stop, and did so after saving."""
+    done = f"saved after step {outcome.step:,} of {outcome.steps:,} in {outcome.folder}"
+    _line("interrupted:", f"{outcome.signal}: {done}; run the same command again to continue", "bold")
+
+
+def stopped(signal: str) -> None:
+    """Say that a run was asked to stop where there was nothing new to save."""
+    _line("interrupted:", f"{signal}: nothing new was to be saved; run the same command again to continue", "bold")
+
+
 def json_text(text: str) -> None:
     """Write JSON, and nothing else, to stdout."""
     text = text.removesuffix("\n")
@@ -133,14 +176,6 @@ def error(problem: "VgllmError") -> None:
         _line("  where:", problem.where, "bold")
     if problem.fix:
         _line("  fix:", problem.fix, "bold")
-
-
-def bug(problem: BaseException) -> None:
-    """Show an exception that is our mistake, without its traceback."""
-    message = " ".join(str(problem).split())
-    shown = message if len(message) <= 300 else message[:300] + " ..."
-    _line("error:", f"this is a bug in vgllm: {type(problem).__name__}: {shown}", "bold red")
-    _line("  fix:", "run again with --debug and report what it prints, with the command and `vgllm --version`", "bold")
 
 
 def traceback(problem: BaseException) -> None:
@@ -198,6 +233,57 @@ def long_progress(name: str) -> "Iterator[Callable[[Progress], None]]":
         yield update
 
 
+@contextlib.contextmanager
+def training(name: str) -> "Iterator[tuple[Watch, training_views.Board]]":
+    """Yield where a run reports to: on a terminal a block that stays in place, in a log a line every minute."""
+    from vgcli_core.training.progress import Watch
+
+    board = training_views.Board(name)
+    console = _console(stderr=True)
+    if not console.is_terminal:
+        yield _logged(board), board
+        return
+
+    def step(now: "TrainingProgress") -> None:
+        interrupts.check()
+        board.step(now)
+
+    def doing(text: str) -> None:
+        interrupts.check()
+        board.doing = text
+
+    def say(text: str) -> None:
+        live.console.print(_headed("note:", text, "yellow"), soft_wrap=True)
+
+    with Live(board, console=console, refresh_per_second=4, redirect_stdout=False, redirect_stderr=False) as live:
+        yield Watch(step=step, say=say, doing=doing), board
+
+
+def _logged(board: training_views.Board) -> "Watch":
+    """Return a watch that writes lines."""
+    from vgcli_core.training.progress import Watch
+
+    head = f"{readable.one_line(board.name)}:"
+
+    def step(now: "TrainingProgress") -> None:
+        interrupts.check()
+        board.step(now)
+        if board.is_due(_LOG_EVERY) or now.measures or now.step == now.steps:
+            _line(head, board.line(), "bold")
+        if now.measures:
+            _line(head, f"measured {board.measured}", "bold")
+
+    def doing(text: str) -> None:
+        interrupts.check()
+        # A count that goes up is the same work: it is told now and then.
+        new = text.split()[:2] != board.doing.split()[:2]
+        board.doing = text
+        if board.now is None and (board.is_due(_LOG_EVERY) or new):
+            _line(head, text, "bold")
+
+    return Watch(step=step, say=lambda text: _line("note:", text, "yellow"), doing=doing)
+
+
 def prepare_streams() -> None:
     """Let a console that cannot show a character show `?` in its place instead of failing."""
     for name in ("stdout", "stderr"):
@@ -227,8 +313,11 @@ def _print(console: Console, blocks: Iterable[RenderableType]) -> None:
 
 def _line(head: str, text: str, style: str) -> None:
     """Write one line to stderr. `soft_wrap` keeps paths whole, so that they can be copied."""
-    shown: RenderableType = Text.assemble((head, style), " ", readable.one_line(text))
-    _console(stderr=True).print(shown, soft_wrap=True)
+    _console(stderr=True).print(_headed(head, text, style), soft_wrap=True)
+
+
+def _headed(head: str, text: str, style: str) -> Text:
+    return Text.assemble((head, style), " ", readable.one_line(text))
 
 
 def _console(*, stderr: bool = False) -> Console:

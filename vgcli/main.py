@@ -15,14 +15,14 @@ from typer.core import TyperGroup
 from vgcli import display, interrupts
 from vgcli.eval import EPILOG as EVAL_EPILOG
 from vgcli.eval import evaluate
+from vgcli.failures import DONE, INTERRUPTED, explain
 from vgcli.predict import EPILOG as PREDICT_EPILOG
 from vgcli.predict import predict
 from vgcli.prepare import EPILOG as PREPARE_EPILOG
 from vgcli.prepare import prepare
-from vgcli_core.errors import OutputError, ResourceError, VgllmError
+from vgcli.train import EPILOG as TRAIN_EPILOG
+from vgcli.train import WORDS, train
 from vgcli_core.version import __version__
-
-DONE, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 _EPILOG = """
 [bold]Examples[/]
@@ -35,6 +35,8 @@ vgllm eval vsi_bench --predictions predictions.jsonl
 
 vgllm prepare rooms --scenes 20
 
+vgllm train --recipe rooms
+
 [bold]Exit codes[/]
 
 0  done
@@ -45,11 +47,10 @@ vgllm prepare rooms --scenes 20
 
 3  prepared, but damaged scenes were left out and are listed
 
+75  training was stopped by a scheduler and has saved: run the same command again
+
 130  interrupted with Ctrl-C
 """
-
-# What torch says when memory runs out on a device without an exception type of its own.
-_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class Boundary(TyperGroup):
@@ -60,6 +61,7 @@ class Boundary(TyperGroup):
         end = args.index("--") if "--" in args else len(args)
         if "--debug" in args[:end]:
             args = ["--debug", *(word for word in args[:end] if word != "--debug"), *args[end:]]
+        ctx.meta[WORDS] = tuple(args)  # for a command that starts itself in other processes
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -79,7 +81,8 @@ class Boundary(TyperGroup):
         except Exception as problem:
             if isinstance(problem, typer.BadParameter.__bases__):  # a usage error: typer shows it, with exit code 2
                 raise
-            raise typer.Exit(_report(problem, debug=bool(ctx.params.get("debug")))) from None
+            training = ctx.invoked_subcommand == "train"
+            raise typer.Exit(_report(problem, debug=bool(ctx.params.get("debug")), training=training)) from None
 
 
 app = typer.Typer(
@@ -91,6 +94,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("prepare", epilog=PREPARE_EPILOG, no_args_is_help=True)(prepare)
+app.command("train", epilog=TRAIN_EPILOG, no_args_is_help=True)(train)
 app.command("predict", epilog=PREDICT_EPILOG, no_args_is_help=True)(predict)
 app.command("eval", epilog=EVAL_EPILOG, no_args_is_help=True)(evaluate)
 
@@ -127,35 +131,15 @@ def main() -> None:
         sys.exit(INTERRUPTED)
 
 
-def _report(problem: Exception, *, debug: bool) -> int:
+def _report(problem: Exception, *, debug: bool, training: bool) -> int:
     """Show `problem` and return the exit code it stands for."""
     if debug:
         display.traceback(problem)
-    if isinstance(problem, VgllmError):
-        display.error(problem)
-        return BAD_INPUT
+    shown, code = explain(problem, training=training)
+    display.error(shown)
     if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
-        display.error(OutputError("no space is left to write to", where="standard output", fix="free some space"))
         display.close_stdout()
-        return BAD_INPUT
-    if _is_memory(problem):
-        display.error(
-            ResourceError(
-                "out of memory",
-                where=" ".join(str(problem).split())[:200],
-                fix="fewer frames (--num-frames 8), --dtype bfloat16, a smaller --batch-size, or --device cpu",
-            )
-        )
-        return BAD_INPUT
-    display.bug(problem)
-    return BUG
-
-
-def _is_memory(problem: Exception) -> bool:
-    """Tell memory errors by name and words: importing torch to ask for its type would cost two seconds."""
-    if isinstance(problem, MemoryError) or any(kind.__name__ == "OutOfMemoryError" for kind in type(problem).__mro__):
-        return True
-    return isinstance(problem, RuntimeError) and any(words in str(problem).lower() for words in _MEMORY_WORDS)
+    return code
 
 
 def _quieten() -> None:

@@ -162,10 +162,11 @@ def test_layers_below_the_model_and_the_command_line_import_without_torch():
 def test_help_and_version_load_no_heavy_library():
     code = (
         "import sys\nfrom vgcli.main import app\n"
-        "for words in (['--help'], ['predict', '--help'], ['prepare', '--help'], ['--version']):\n"
+        "commands = (['predict', '--help'], ['prepare', '--help'], ['train', '--help'])\n"
+        "for words in (['--help'], *commands, ['--version']):\n"
         "    try: app(words)\n"
         "    except SystemExit as end: assert end.code == 0\n"
-        "heavy = {'torch', 'numpy', 'scipy', 'transformers', 'PIL', 'av', 'decord', 'huggingface_hub'}\n"
+        "heavy = {'torch', 'numpy', 'scipy', 'transformers', 'PIL', 'av', 'decord', 'huggingface_hub', 'yaml'}\n"
         "ours = {name for name in sys.modules if name.startswith('vgcli_core.')}\n"
         "print(sorted(heavy & set(sys.modules)), sorted(ours))"
     )

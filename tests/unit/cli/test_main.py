@@ -6,6 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from vgcli.failures import explain
 from vgcli.main import Boundary, app, options
 from vgcli_core.errors import CheckpointError
 from vgcli_core.version import __version__
@@ -83,6 +84,13 @@ def test_out_of_memory_is_advice_and_no_bug(kind):
         assert option in done.stderr
 
 
+def test_out_of_memory_in_training_has_other_advice():
+    problem, code = explain(FAILURES["cuda"], training=True)
+    assert code == 2
+    for way in ("batch.micro=1", "run.checkpoint_gradients=true", "run.zero=2", "-lora", "--num-frames 8", "--dry-run"):
+        assert way in problem.fix
+
+
 def test_ctrl_c_is_one_line_and_exit_code_130():
     done = run("fail", "interrupt")
     assert done.exit_code == 130
@@ -111,8 +119,8 @@ def test_help_names_only_what_works_with_examples_and_exit_codes():
     text = " ".join(done.stdout.split())
     assert done.exit_code == 0
     assert 'vgllm predict video.mp4 "where is the sink?"' in text
-    assert all(f" {code} " in text for code in (0, 1, 2, 3, 130))
-    assert [command.name for command in app.registered_commands] == ["prepare", "predict", "eval"]
+    assert all(f" {code} " in text for code in (0, 1, 2, 3, 75, 130))
+    assert [command.name for command in app.registered_commands] == ["prepare", "train", "predict", "eval"]
 
 
 def test_every_command_has_help_with_examples():
