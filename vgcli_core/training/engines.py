@@ -208,10 +208,11 @@ class Zero(_Base):
             self._put(self.parameters[name], tensor)
         if updates == 0:
             return
-        for group in self._base.param_groups:
-            for flat in group["params"]:
-                zeros = {moment: torch.zeros_like(flat.data, dtype=torch.float32) for moment in MOMENTS}
-                self._base.state[flat] = {"step": torch.tensor(float(updates), device=flat.device), **zeros}
+        outer = self.engine.optimizer
+        flats = outer.fp32_partitioned_groups_flat if self.processes.zero == 3 else outer.single_partition_of_fp32_groups
+        for flat in flats:
+            zeros = {moment: torch.zeros_like(flat.data, dtype=torch.float32) for moment in MOMENTS}
+            self._base.state[flat] = {"step": torch.tensor(float(updates), device=flat.device), **zeros}
         self._link()
         expected = {f"{moment}/{name}" for moment in MOMENTS for name in self.parameters}
         for name, tensor in self._checked(moments, expected):

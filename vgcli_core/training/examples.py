@@ -135,7 +135,7 @@ class Examples(Dataset["Example | Bad"]):
         """Return the example without its frames, where the cache knows them and the sample fits as it is."""
         if self.cache is None or not sample.frames:
             return None
-        from vgcli_core.data.frame_store import frames_digest
+        from vgcli_core.data.frames_digest import frames_digest
 
         key = self.cache.key(frames_digest(sample, self.mixture.root(index)))
         if not self.cache.has(key):
