@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from traceback import format_exception
 from typing import TYPE_CHECKING, Literal
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from vgcli_core.evaluation.report import Report
     from vgcli_core.predict.result import Result
     from vgcli_core.training.progress import Outcome as TrainingOutcome
-    from vgcli_core.training.progress import Progress as TrainingProgress
     from vgcli_core.training.progress import Settings, Watch
     from vgcli_core.training.recipe import Recipe
 
@@ -236,52 +236,14 @@ def long_progress(name: str) -> "Iterator[Callable[[Progress], None]]":
 @contextlib.contextmanager
 def training(name: str) -> "Iterator[tuple[Watch, training_views.Board]]":
     """Yield where a run reports to: on a terminal a block that stays in place, in a log a line every minute."""
-    from vgcli_core.training.progress import Watch
-
     board = training_views.Board(name)
     console = _console(stderr=True)
     if not console.is_terminal:
-        yield _logged(board), board
+        yield training_views.logged(board, _line, every=_LOG_EVERY), board
         return
-
-    def step(now: "TrainingProgress") -> None:
-        interrupts.check()
-        board.step(now)
-
-    def doing(text: str) -> None:
-        interrupts.check()
-        board.doing = text
-
-    def say(text: str) -> None:
-        live.console.print(_headed("note:", text, "yellow"), soft_wrap=True)
-
     with Live(board, console=console, refresh_per_second=4, redirect_stdout=False, redirect_stderr=False) as live:
-        yield Watch(step=step, say=say, doing=doing), board
-
-
-def _logged(board: training_views.Board) -> "Watch":
-    """Return a watch that writes lines."""
-    from vgcli_core.training.progress import Watch
-
-    head = f"{readable.one_line(board.name)}:"
-
-    def step(now: "TrainingProgress") -> None:
-        interrupts.check()
-        board.step(now)
-        if board.is_due(_LOG_EVERY) or now.measures or now.step == now.steps:
-            _line(head, board.line(), "bold")
-        if now.measures:
-            _line(head, f"measured {board.measured}", "bold")
-
-    def doing(text: str) -> None:
-        interrupts.check()
-        # A count that goes up is the same work: it is told now and then.
-        new = text.split()[:2] != board.doing.split()[:2]
-        board.doing = text
-        if board.now is None and (board.is_due(_LOG_EVERY) or new):
-            _line(head, text, "bold")
-
-    return Watch(step=step, say=lambda text: _line("note:", text, "yellow"), doing=doing)
+        say = partial(live.console.print, soft_wrap=True)
+        yield training_views.moving(board, lambda text: say(_headed("note:", text, "yellow"))), board
 
 
 def prepare_streams() -> None:

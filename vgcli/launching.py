@@ -73,10 +73,10 @@ def start_processes(launch: "Launch", settings: "Settings") -> None:
         ended_by = f"signal {-ended.code}" if ended.code < 0 else f"exit code {ended.code}"
         display.error(
             ResourceError(
-                f"a process of the run ended without a word ({ended_by})",
+                f"the processes ended without a word of their own ({ended_by})",
                 where=str(settings.out),
-                fix="the system kills processes where memory is short: vgllm train --dry-run says what fits; "
-                "the same command continues the run; --debug shows more",
+                fix="see what the command printed above; a process that was killed (signal 9) mostly lacked memory: "
+                "vgllm train --dry-run says what fits; the same command continues the run",
             )
         )
     raise typer.Exit(BAD_INPUT)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -10,11 +10,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from vgcli import interrupts
 from vgcli.preparing import duration, size
 from vgcli.readable import one_line
 
 if TYPE_CHECKING:
-    from vgcli_core.training.progress import Outcome, Progress, Settings
+    from vgcli_core.training.progress import Outcome, Progress, Settings, Watch
     from vgcli_core.training.recipe import Recipe
 
 _SMOOTHING = 0.95  # weight of the past in the mean loss that is shown
@@ -92,6 +93,52 @@ class Board:
             Text(f"{now.step:,} of {now.steps:,} steps, {duration(now.seconds_left)} left"),
         )
         return head
+
+
+def moving(board: Board, say: Callable[[str], None]) -> "Watch":
+    """Return a watch for a terminal that shows the board; `say` prints a remark above it."""
+    from vgcli_core.training.progress import Watch
+
+    def step(now: "Progress") -> None:
+        interrupts.check()
+        board.step(now)
+
+    def doing(text: str) -> None:
+        interrupts.check()
+        board.doing = text
+
+    return Watch(step=step, say=say, doing=doing)
+
+
+def logged(board: Board, line: Callable[[str, str, str], None], *, every: float) -> "Watch":
+    """Return a watch for a log.
+
+    Args:
+        board: takes in what happens.
+        line: prints a head, a text, in a style.
+        every: seconds from line to line; what is measured is told at once.
+    """
+    from vgcli_core.training.progress import Watch
+
+    head = f"{one_line(board.name)}:"
+
+    def step(now: "Progress") -> None:
+        interrupts.check()
+        board.step(now)
+        if board.is_due(every) or now.measures or now.step == now.steps:
+            line(head, board.line(), "bold")
+        if now.measures:
+            line(head, f"measured {board.measured}", "bold")
+
+    def doing(text: str) -> None:
+        interrupts.check()
+        # A count that goes up is the same work: it is told now and then.
+        new = text.split()[:2] != board.doing.split()[:2]
+        board.doing = text
+        if board.now is None and (board.is_due(every) or new):
+            line(head, text, "bold")
+
+    return Watch(step=step, say=lambda text: line("note:", text, "yellow"), doing=doing)
 
 
 def opening(recipe: "Recipe", settings: "Settings", name: str, world: int) -> Iterator[RenderableType]:

@@ -257,7 +257,7 @@ def test_what_an_earlier_run_said_is_not_taken_for_this_one(fake, command):
     command(None, code=-9)
     done = run("--recipe", "rooms", "--num-processes", 2)
     assert done.exit_code == 2
-    assert "ended without a word (signal 9)" in done.stderr
+    assert "ended without a word of their own (signal 9)" in done.stderr
 
 
 @pytest.mark.parametrize("rank", ["0", "1"])
