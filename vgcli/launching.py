@@ -149,9 +149,11 @@ def _finish(outcome: "Outcome", *, told: bool, first: bool) -> None:
 def _follow_the_starter(worker: "Worker | None") -> None:
     from vgcli_core.training.workers import end_with
 
-    end_with([os.getppid(), *([worker.launcher] if worker else [])])
-    if worker is not None:
-        worker.listens()
+    if worker is None:
+        end_with([os.getppid()])
+        return
+    end_with([os.getppid(), worker.launcher], worker.folder)
+    worker.listens()
 
 
 def _code_of(signal: str) -> int:

@@ -124,8 +124,9 @@ def logged(board: Board, line: Callable[[str, str, str], None], *, every: float)
 
     def step(now: "Progress") -> None:
         interrupts.check()
+        first = board.now is None
         board.step(now)
-        if board.is_due(every) or now.measures or now.step == now.steps:
+        if board.is_due(every) or first or now.measures or now.step == now.steps:
             line(head, board.line(), "bold")
         if now.measures:
             line(head, f"measured {board.measured}", "bold")

@@ -9,6 +9,7 @@ to the workers, and of eight processes that fail for one reason the first alone 
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -90,8 +91,11 @@ class Worker:
             time.sleep(_GRACE)
 
 
-def end_with(pids: list[int]) -> None:
-    """Send this process SIGTERM when one of others ends: a worker whose starter was killed saves and stops."""
+def end_with(pids: list[int], folder: Path | None = None) -> None:
+    """Send this process SIGTERM when one of others ends: a worker whose starter was killed saves and stops.
+
+    `folder`, which the starter would have removed, is removed then.
+    """
     watched = []
     for pid in pids:
         with contextlib.suppress(psutil.Error):
@@ -100,6 +104,8 @@ def end_with(pids: list[int]) -> None:
     def watch() -> None:
         while all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in watched):
             time.sleep(_ORPHANED)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="orphan watch", daemon=True).start()

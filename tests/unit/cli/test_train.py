@@ -319,6 +319,7 @@ def test_a_log_gets_a_line_now_and_then_and_at_every_validation(capsys, monkeypa
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(",")[0] for line in lines] == [
         "rooms: encoding frames 1 of 3",
+        "rooms: step 1 of 10",
         "rooms: step 5 of 10",
         "rooms: measured after step 5: loss 0.5000",
         "rooms: step 10 of 10",

@@ -32,7 +32,7 @@ STEPS = """
 with StopRequest() as stop:
     if worker is not None:
         worker.listens()
-    end_with([os.getppid()])
+    end_with([os.getppid()], out / "left-behind")
     write("ready", str(os.getpid()))
     while not stop.requested:
         time.sleep(0.01)
@@ -150,8 +150,10 @@ def test_a_worker_whose_starter_is_killed_saves(tmp_path):
         "time.sleep(60)\n"
     )
     environment = {name: value for name, value in os.environ.items() if name != LAUNCH}
+    (tmp_path / "left-behind").mkdir()
     with subprocess.Popen([sys.executable, "-c", starter], env=environment) as process:
         wait_for((tmp_path / "ready-0").exists)
         process.kill()
     wait_for((tmp_path / "saved-0").exists)
+    assert not (tmp_path / "left-behind").exists()
     assert (tmp_path / "saved-0").read_text() == "SIGTERM"
