@@ -18,7 +18,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from vgcli import interrupts, preparing, readable, scores
+from vgcli import forecasting, interrupts, preparing, readable, scores
 from vgcli import recipes as recipe_views
 from vgcli import training as training_views
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from vgcli_core.evaluation.compare import Comparison
     from vgcli_core.evaluation.report import Report
     from vgcli_core.predict.result import Result
+    from vgcli_core.training.forecast import Forecast as TrainingForecast
     from vgcli_core.training.progress import Outcome as TrainingOutcome
     from vgcli_core.training.progress import Settings, Watch
     from vgcli_core.training.recipe import Recipe
@@ -110,6 +111,11 @@ def recipe(text: str) -> None:
     _console().print(recipe_views.shown(text), soft_wrap=True)
 
 
+def training_forecast(found: "TrainingForecast") -> None:
+    """Show on stdout what a run will take."""
+    _print(_wide(), forecasting.forecast(found))
+
+
 def training_opening(recipe: "Recipe", settings: "Settings", name: str, world: int) -> None:
     """Show on stderr what is about to be trained."""
     _print(_wide(stderr=True), training_views.opening(recipe, settings, name, world))
@@ -123,17 +129,6 @@ def training_closing(outcome: "TrainingOutcome", board: training_views.Board) ->
 def running(command: str) -> None:
     """Show the command that starts the processes, such that it can be copied."""
     _line("running:", command, "bold")
-
-
-def saved_and_stopped(outcome: "TrainingOutcome") -> None:
-    """Say that a run was asked to stop, and did so after saving."""
-    done = f"saved after step {outcome.step:,} of {outcome.steps:,} in {outcome.folder}"
-    _line("interrupted:", f"{outcome.signal}: {done}; run the same command again to continue", "bold")
-
-
-def stopped(signal: str) -> None:
-    """Say that a run was asked to stop where there was nothing new to save."""
-    _line("interrupted:", f"{signal}: nothing new was to be saved; run the same command again to continue", "bold")
 
 
 def json_text(text: str) -> None:
@@ -183,9 +178,9 @@ def traceback(problem: BaseException) -> None:
     sys.stderr.write("".join(format_exception(problem)))
 
 
-def interrupted() -> None:
-    """Say that Ctrl-C was heard."""
-    _line("interrupted:", "stopped before the end; no file was left half-written", "bold")
+def interrupted(said: str = "stopped before the end; no file was left half-written") -> None:
+    """Say that Ctrl-C, or another signal, was heard."""
+    _line("interrupted:", said, "bold")
 
 
 def line(text: str) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 # Where processes were started by hand, the first one's message is shown first, and usually ends the others.
 _AFTER_THE_FIRST = 3.0
+_AGAIN = "run the same command again to continue"
 
 
 def this_machine(wanted: "Wanted") -> "Machine":
@@ -67,7 +68,7 @@ def start_processes(launch: "Launch", settings: "Settings") -> None:
         return
     if state == "interrupted" or (ended.signal and state != "failed"):
         if state != "interrupted":
-            display.stopped(ended.signal)
+            display.interrupted(_unsaved(ended.signal))
         raise typer.Exit(_code_of(status.get("signal", "") if state == "interrupted" else ended.signal))
     if state != "failed":
         ended_by = f"signal {-ended.code}" if ended.code < 0 else f"exit code {ended.code}"
@@ -97,7 +98,7 @@ def work(recipe: "Recipe", settings: "Settings", name: str, *, debug: bool) -> N
         if worker is not None:
             raise typer.Exit(DONE) from None  # the process that started this one says it, once
         if rank == 0:
-            display.stopped(stopped.name)
+            display.interrupted(_unsaved(stopped.name))
         raise typer.Exit(TRY_AGAIN) from None
     except KeyboardInterrupt:
         if worker is None and rank == 0:
@@ -141,7 +142,8 @@ def _finish(outcome: "Outcome", *, told: bool, first: bool) -> None:
     if outcome.state == "finished":
         return
     if first:
-        display.saved_and_stopped(outcome)
+        done = f"saved after step {outcome.step:,} of {outcome.steps:,} in {outcome.folder}"
+        display.interrupted(f"{outcome.signal}: {done}; {_AGAIN}")
     if not told:
         raise typer.Exit(_code_of(outcome.signal))
 
@@ -154,6 +156,10 @@ def _follow_the_starter(worker: "Worker | None") -> None:
         return
     end_with([os.getppid(), worker.launcher], worker.folder)
     worker.listens()
+
+
+def _unsaved(signal: str) -> str:
+    return f"{signal}: nothing new was to be saved; {_AGAIN}"
 
 
 def _code_of(signal: str) -> int:

@@ -4,13 +4,18 @@ import os
 import shlex
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from vgcli import display
 from vgcli.launching import start_processes, this_machine, work
 from vgcli_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from vgcli_core.training.launch import Wanted
+    from vgcli_core.training.progress import Settings
+    from vgcli_core.training.recipe import Recipe
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -213,6 +218,9 @@ def train(
         device=device,
         deepspeed=deepspeed is not None or chosen.run.zero > 0,
     )
+    if dry_run:
+        show_forecast(chosen, how, wanted, gpu_memory)
+        return
     launch = plan_launch(wanted, words, this_machine(wanted))
     if launch.how != "worker":
         from vgcli_core.training.sets import open_sets
@@ -223,3 +231,22 @@ def train(
         return
     os.environ.update(launch.environment)
     work(chosen, how, name, debug=bool(ctx.find_root().params.get("debug")))
+
+
+def show_forecast(recipe: "Recipe", settings: "Settings", wanted: "Wanted", gpu_memory: float | None) -> None:
+    """Show what a run will take; ResourceError where it does not fit."""
+    with display.progress("reading sizes and samples"):
+        from vgcli_core.training.forecast import check_fits, forecast_run
+
+        each = wanted.num_processes or wanted.num_gpus
+        found = forecast_run(
+            recipe,
+            data=settings.data,
+            world=each * (wanted.nodes or 1) if each else None,
+            gpu_memory=None if gpu_memory is None else round(gpu_memory * 1e9),
+            device="cpu" if wanted.on_cpu else "auto" if settings.device == "auto" else "cuda",
+            offline=settings.offline,
+            cached=settings.cache is not None,
+        )
+    display.training_forecast(found)
+    check_fits(found)

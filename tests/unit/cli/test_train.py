@@ -196,6 +196,35 @@ def test_the_list_names_every_recipe_and_a_shown_recipe_is_one_again(tmp_path):
     assert load_recipe(str(tmp_path / "mine.yaml")) == load_recipe("rooms", ["optim.lr=0.5"])
 
 
+def test_a_dry_run_says_no_where_memory_is_short(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("--recipe", "spatial", "--dry-run", "--num-gpus", 8, "--offline", "--gpu-memory")
+    fits, short = run(*words, 1000), run(*words, 8)
+    assert (fits.exit_code, short.exit_code) == (0, 2), fits.output + short.output
+    assert "fits: " in fits.stdout
+    assert "does not fit: " in short.stdout
+    assert "error: the run does not fit" in short.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_asks_for_the_world_that_would_train(fake, monkeypatch):
+    from vgcli_core.training import forecast
+
+    asked = []
+    monkeypatch.setattr(forecast, "forecast_run", lambda recipe, **values: asked.append(values))
+    monkeypatch.setattr(forecast, "check_fits", lambda found: None)
+    monkeypatch.setattr(display, "training_forecast", lambda found: None)
+    for words in (("--num-gpus", 4, "--nodes", 2), ("--num-processes", 2), (), ("--cache-features", "cache")):
+        assert run("--recipe", "rooms", "--dry-run", *words).exit_code == 0
+    assert fake.calls == []
+    assert [(one["world"], one["device"], one["cached"]) for one in asked] == [
+        (8, "auto", False),
+        (2, "cpu", False),
+        (None, "auto", False),
+        (None, "auto", True),
+    ]
+
+
 # Several processes
 
 
@@ -324,6 +353,18 @@ def test_a_log_gets_a_line_now_and_then_and_at_every_validation(capsys, monkeypa
         "rooms: measured after step 5: loss 0.5000",
         "rooms: step 10 of 10",
     ]
+
+
+def test_a_terminal_shows_the_block_and_remarks_above_it(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with display.training("rooms") as (watch, board):
+        watch.doing("loading the weights")
+        watch.step(NOW)
+        watch.say("attention: [b]sdpa")
+    shown = capsys.readouterr().err
+    assert "attention: [b]sdpa" in shown
+    assert "3 of 10 steps, 45 s left" in shown
+    assert board.doing == ""
 
 
 @pytest.mark.parametrize(

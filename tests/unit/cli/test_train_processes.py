@@ -23,7 +23,7 @@ from vgcli_core.training.progress import Outcome
 from vgcli_core.training.signals import StopRequest
 
 def train(recipe, settings, *, validate=None, watch=None):
-    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     settings.out.mkdir(parents=True, exist_ok=True)
     def status(**values):
         if rank == 0:
@@ -96,6 +96,18 @@ def test_two_processes_save_when_asked_and_the_printed_command_runs_by_hand(tmp_
     assert "finished" in done.stdout
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals between processes")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_one_process_saves_when_asked(tmp_path, environment, number, code):
+    run = start(tmp_path, environment, 10_000, "--device", "cpu")
+    pids(tmp_path, 1)
+    run.send_signal(number)
+    said = run.communicate(timeout=60)[1]
+    assert run.returncode == code, said
+    assert f"interrupted: {signal.Signals(number).name}: saved after step" in said
+    assert "running:" not in said
+
+
 def test_what_every_process_finds_wrong_is_said_once(tmp_path, environment):
     run = start(tmp_path, environment, 2, "--num-processes", "2", "--set", "seed=13")
     said = run.communicate(timeout=60)[1]
@@ -107,10 +119,6 @@ def test_what_every_process_finds_wrong_is_said_once(tmp_path, environment):
 def test_an_accelerate_file_is_taken_as_it_is(tmp_path, environment):
     # accelerate starts one process on a CPU whatever the file says, and gives it no world.
     (tmp_path / "own.yaml").write_text("distributed_type: 'NO'\nuse_cpu: true\nnum_processes: 1\n")
-    stand_in = tmp_path / "sitecustomize.py"
-    stand_in.write_text(
-        stand_in.read_text().replace('os.environ["RANK"]', "0").replace('os.environ["WORLD_SIZE"]', "1")
-    )
     run = start(tmp_path, environment, 2, "--accelerate", "own.yaml")
     said = run.communicate(timeout=60)[1]
     assert run.returncode == 0, said
