@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from vgcli_core.atomic import output_errors
 from vgcli_core.errors import CheckpointError, OutputError
+from vgcli_core.model.weights import write_tensors
 
 FOLDER = "checkpoints"
 _SHARD = 2 * 10**9  # bytes in memory at a time
@@ -73,6 +73,13 @@ class Writer:
 
     def finish(self, state: Mapping[str, Any]) -> None:
         """Give the checkpoint its name. Raises OutputError if anything could not be written; then nothing is left."""
+        if self.error is None:
+            self._name(state)
+        if self.error is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+            raise self.error
+
+    def _name(self, state: Mapping[str, Any]) -> None:
         with self._kept():
             text = json.dumps(state, indent=2) + "\n"
             (self._temporary / "state.json").write_text(text, encoding="utf-8")
@@ -80,16 +87,10 @@ class Writer:
                 # The same step again, after a resume from an older one.
                 shutil.rmtree(self.target)
             self._temporary.replace(self.target)
-        if self.error is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
-            raise self.error
 
     def _save(self, name: str, shard: dict[str, Tensor]) -> None:
         with self._kept():
-            try:
-                save_file(shard, self._temporary / name)
-            except SafetensorError as error:  # how the writer reports a full disk
-                raise OSError(str(error)) from error
+            write_tensors(shard, self._temporary / name)
 
     @contextmanager
     def _kept(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vgcli_core.data.base import Request
+from vgcli_core.data.prepare import Settings as PrepareSettings
 from vgcli_core.data.prepare import prepare
 from vgcli_core.data.sources import DATASETS
 from vgcli_core.training.progress import Outcome, Progress, Settings, Watch
@@ -22,8 +23,8 @@ def prepare_rooms(data: Path) -> Path:
     """Write two rooms into `data`/rooms; return `data`."""
     rooms = DATASETS["rooms"]
     options = {option.name: option.default for option in rooms.options}
-    splits = ("train", "val")
-    prepare(rooms, Request(Path(), splits, scenes=2, num_frames=4, options=options), data / "rooms")
+    request = Request(Path(), ("train", "val"), scenes=2, num_frames=4, options=options)
+    prepare(rooms, request, PrepareSettings(data / "rooms"))
     return data
 
 
