@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from vgcli_core.training.progress import Settings, Watch
     from vgcli_core.training.recipe import Recipe
 
-
 _LOG_EVERY = 60.0  # seconds between two lines of progress where stderr is no terminal
 
 
@@ -126,9 +125,14 @@ def training_closing(outcome: "TrainingOutcome", board: training_views.Board) ->
     _print(_wide(), training_views.closing(outcome, board))
 
 
-def running(command: str) -> None:
-    """Show the command that starts the processes, such that it can be copied."""
+@contextlib.contextmanager
+def running(command: str) -> Iterator[None]:
+    """Show a command, such that it can be copied, and afterwards the cursor, which a killed process may have hidden."""
     _line("running:", command, "bold")
+    try:
+        yield
+    finally:
+        _console(stderr=True).show_cursor()
 
 
 def json_text(text: str) -> None:

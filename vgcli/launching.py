@@ -55,9 +55,9 @@ def start_processes(launch: "Launch", settings: "Settings") -> None:
     """Run the command that starts the processes, wait for their end, and end likewise."""
     from vgcli_core.training.workers import run_command
 
-    display.running(str(launch))
     before = _status(settings)
-    ended = run_command(launch)
+    with display.running(str(launch)):
+        ended = run_command(launch)
     if ended.problem is not None:
         problem, code = ended.problem
         display.error(problem)
@@ -124,10 +124,11 @@ def trainer() -> "tuple[Train, BuildValidate]":
 
 
 def _train(recipe: "Recipe", settings: "Settings", name: str, *, first: bool) -> "Outcome":
+    if not first:
+        train, build_validate = trainer()
+        return train(recipe, settings, validate=build_validate(recipe, settings.data))
     with display.progress("loading libraries"):
         train, build_validate = trainer()
-    if not first:
-        return train(recipe, settings, validate=build_validate(recipe, settings.data))
     display.training_opening(recipe, settings, name, int(os.environ.get("WORLD_SIZE", "1")))
     with display.training(name) as (watch, board):
         outcome = train(recipe, settings, validate=build_validate(recipe, settings.data), watch=watch)
