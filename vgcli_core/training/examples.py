@@ -1,34 +1,26 @@
-"""From positions in the mixture to what the model reads: samples are read in workers, pictures stay bytes until then.
+"""From positions in the mixture to what the model reads; pictures stay bytes until the model takes them.
 
 A sample that cannot be used becomes a `Bad`, which says why; no other sample takes its place.
 """
 
-import os
-import re
-import signal
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, get_worker_info
+from torch.utils.data import Dataset
 
 from vgcli_core.data.frame_store import read_images
 from vgcli_core.data.mixture import Mixture
 from vgcli_core.data.sample import IMAGE, Sample
-from vgcli_core.errors import DataError, ResourceError, VgllmError
+from vgcli_core.errors import DataError, VgllmError
 from vgcli_core.media.sampling import uniform
 from vgcli_core.model.pixels import PATCH, fit_frames, grid_of, pixels_of
 from vgcli_core.model.positions import multimodal_positions
 from vgcli_core.model.processor import IGNORE, Encoded, Processor
 from vgcli_core.model.vgllm import Features, ModelInputs
 from vgcli_core.training.shortening import may_lose_frames, with_tags
-from vgcli_core.training.signals import FROM_SCHEDULER
-
-# Where torch finds no memory or no file to pass frames on.
-_NO_ROOM = re.compile(r"shared memory|No space left on device|Too many open files")
 
 
 class KnownFeatures(Protocol):
@@ -170,48 +162,6 @@ class Examples(Dataset["Example | Bad"]):
         return max(len(encoded.input_ids) - self.max_length, 0)
 
 
-def load(examples: Examples, micro_batches: Iterable[Sequence[int]], *, workers: int) -> Iterator[MicroBatch]:
-    """Yield micro-batches in the order given, read ahead by `workers` processes (0: by this one, when asked for).
-
-    torch's global generator is left alone. Workers take no part in Ctrl-C: whoever runs the loop ends them.
-
-    Raises:
-        ResourceError: a worker died.
-    """
-    # The tokenizer would warn in each worker that it was used before the fork.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    # A fork starts at once, and shares the mixture and the tokenizer; what must not be open before one (decord) is not
-    # used here: frames are pictures. Elsewhere there is no fork, or the system's libraries do not survive it.
-    context = ("fork" if sys.platform == "linux" else "spawn") if workers else None
-    loader = DataLoader(
-        examples,
-        batch_sampler=micro_batches,
-        collate_fn=_collate,
-        num_workers=workers,
-        worker_init_fn=_start_worker,
-        multiprocessing_context=context,
-        generator=torch.Generator().manual_seed(0),
-    )
-    try:
-        yield from loader
-    except RuntimeError as error:
-        if lost := lost_worker(error):
-            raise lost from error
-        raise
-
-
-def lost_worker(error: RuntimeError) -> ResourceError | None:
-    """Return what to raise where torch says that a worker died; it may say so anywhere in the first thread."""
-    if not str(error).startswith("DataLoader worker") and not _NO_ROOM.search(str(error)):
-        return None
-    return ResourceError(
-        f"a process that reads frames ended: {str(error).strip().splitlines()[-1]}",
-        where="data.workers",
-        fix="use fewer workers (data.workers=1, or 0 for none), or give more memory and shared memory: /dev/shm, for "
-        "containers --shm-size or --ipc=host",
-    )
-
-
 def inputs_of(
     batch: MicroBatch,
     processor: Processor,
@@ -270,24 +220,6 @@ def _packed(examples: Sequence[Example], processor: Processor) -> ModelInputs:
         labels=torch.cat([one.encoded.labels for one in examples])[None],
         segments=torch.cat([torch.full_like(one.encoded.input_ids, at) for at, one in enumerate(examples)])[None],
     )
-
-
-def _collate(found: Sequence[Example | Bad]) -> MicroBatch:
-    examples = [one for one in found if isinstance(one, Example)]
-    if get_worker_info() is not None:
-        for one in examples:
-            if one.frames is not None:
-                # Sent frames are put there anyway, but in a thread whose errors nobody sees.
-                one.frames.share_memory_()
-    return MicroBatch(examples, [one for one in found if isinstance(one, Bad)])
-
-
-def _start_worker(_: int) -> None:
-    """Let the process that trains decide what a signal means: a scheduler sends it to all."""
-    for number in (signal.SIGINT, *FROM_SCHEDULER):
-        signal.signal(number, signal.SIG_IGN)
-    # The first one may be the scheduler's, while the last steps are still run; a second one ends the worker.
-    signal.signal(signal.SIGTERM, lambda number, _: signal.signal(number, signal.SIG_DFL))
 
 
 def _turns(sample: Sample) -> list[dict[str, str]]:

@@ -15,7 +15,8 @@ from vgcli_core.model.vgllm import Features
 from vgcli_core.training.caching import fill
 from vgcli_core.training.checkpoints import Saved
 from vgcli_core.training.engines import Engine, start_engine
-from vgcli_core.training.examples import Example, Examples, load
+from vgcli_core.training.examples import Example, Examples
+from vgcli_core.training.loading import load
 from vgcli_core.training.log import RunLog
 from vgcli_core.training.loss_picture import draw_loss
 from vgcli_core.training.order import Step, share_of, steps_of_epoch

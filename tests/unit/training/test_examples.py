@@ -1,21 +1,18 @@
 """From samples to what the model reads: bad ones are named, long ones lose whole frames, workers change nothing."""
 
-import os
 import pickle
-import signal
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
-from tests.unit.training.prepared_sets import FRAMES, ask, write_set
-from vgcli_core.data.mixture import Part, mix
+from tests.unit.training.prepared_sets import FRAMES, ask, examples_in, same
 from vgcli_core.data.sample import Turn
-from vgcli_core.errors import ResourceError
 from vgcli_core.model.demo import demo_model
 from vgcli_core.model.positions import multimodal_positions
 from vgcli_core.model.processor import IGNORE, Processor
-from vgcli_core.training.examples import Bad, Example, Examples, MicroBatch, blank, inputs_of, load
+from vgcli_core.training.examples import Bad, Example, MicroBatch, blank, inputs_of
 
 WIDTH = 140
 CPU = torch.device("cpu")
@@ -36,27 +33,11 @@ def processor(tiny) -> Processor:
 
 @pytest.fixture
 def examples_of(tmp_path, processor):
-    def build(*samples, **settings) -> Examples:
-        prepared = write_set(tmp_path / "set", samples)
-        mixture, _ = mix([Part("set", prepared, "train")], seed=0)
-        return Examples(mixture, processor, **{"max_length": 1000, **settings})
-
-    return build
+    return partial(examples_in, tmp_path / "set", processor)
 
 
 def text_of(processor, example: Example) -> str:
     return processor.tokenizer.decode(example.encoded.input_ids.tolist()).replace("<|image_pad|>" * 10, "*")
-
-
-def same(one: Example, other: Example) -> bool:
-    frames = one.frames is None and other.frames is None
-    return (
-        (one.index, one.id, one.key, one.shortened) == (other.index, other.id, other.key, other.shortened)
-        and torch.equal(one.encoded.input_ids, other.encoded.input_ids)
-        and torch.equal(one.encoded.labels, other.encoded.labels)
-        and torch.equal(one.grid_thw, other.grid_thw)
-        and (frames or torch.equal(one.frames, other.frames))
-    )
 
 
 def test_a_sample_is_read_fitted_and_tokenised(examples_of, processor):
@@ -198,71 +179,6 @@ def test_a_sample_that_is_shortened_is_decoded_although_features_of_all_its_fram
     examples = examples_of(ask("a"), cache=Known(full=True))
     examples.max_length = len(examples[0].encoded.input_ids) - 1
     assert (examples[0].shortened, examples[0].key, len(examples[0].frames)) == (1, "", 1)
-
-
-MICRO = [(4,), (0, 1), (), (3, 2)]
-
-
-def test_workers_give_the_same_micro_batches_in_the_same_order(examples_of):
-    examples = examples_of(ask("a"), ask("b", frames=0), replace(ask("c"), frames=("gone.png",)), ask("d"), ask("e"))
-    state = torch.random.get_rng_state()
-    alone = list(load(examples, MICRO, workers=0))
-    shared = list(load(examples, MICRO, workers=2))
-    assert torch.equal(torch.random.get_rng_state(), state)
-    for batches in (alone, shared):
-        assert [[one.id for one in batch.examples] for batch in batches] == [["e"], ["a", "b"], [], ["d"]]
-        assert [[bad.id for bad in batch.bad] for batch in batches] == [[], [], [], ["c"]]
-    for one, other in zip(alone, shared, strict=True):
-        assert all(same(*pair) for pair in zip(one.examples, other.examples, strict=True))
-    assert alone[1].tokens == sum(len(examples[i].encoded.input_ids) for i in (0, 1))
-    assert alone[1].labelled == 2 * int((examples[0].encoded.labels != IGNORE).sum())
-    assert (alone[2].tokens, alone[2].labelled) == (0, 0)
-
-
-class Dying(Examples):
-    """Kills the process that asks for sample 1."""
-
-    def __getitem__(self, index):
-        if index == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().__getitem__(index)
-
-
-def test_a_worker_that_dies_is_an_error_with_advice(examples_of):
-    examples = examples_of(ask("a"), ask("b"))
-    dying = Dying(examples.mixture, examples.processor, max_length=1000)
-    with pytest.raises(ResourceError, match="a process that reads frames ended") as error:
-        list(load(dying, [(0,), (1,), (0,)], workers=1))
-    assert "data.workers" in error.value.fix
-
-
-class Wrong(Examples):
-    """Has a bug."""
-
-    def __getitem__(self, index):
-        raise RuntimeError("a bug")
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_bug_stays_a_bug(examples_of, workers):
-    examples = examples_of(ask("a"))
-    with pytest.raises(RuntimeError, match="a bug"):
-        list(load(Wrong(examples.mixture, examples.processor, max_length=1000), [(0,)], workers=workers))
-
-
-class Signalled(Examples):
-    """Sends its own process what a terminal and a scheduler send to all of them."""
-
-    def __getitem__(self, index):
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-            os.kill(os.getpid(), number)
-        return super().__getitem__(index)
-
-
-def test_workers_leave_signals_to_the_process_that_trains(examples_of):
-    examples = examples_of(ask("a"))
-    signalled = Signalled(examples.mixture, examples.processor, max_length=1000)
-    assert [batch.examples[0].id for batch in load(signalled, [(0,)], workers=1)] == ["a"]
 
 
 def test_examples_can_be_sent_to_a_process_that_was_not_forked(examples_of):
