@@ -9,6 +9,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -60,12 +61,13 @@ class FeatureCache:
     def grid_or_none(self, key: str) -> Tensor | None:
         """Return [F, 3], or None where the file is missing or damaged."""
         try:
-            with safe_open(self.path(key), framework="pt") as file:
-                grid: Tensor = file.get_tensor("grid_thw")
-                # Opening compares sizes with the file's; a copy, since the file may be replaced.
-                return grid.clone() if file.get_slice("image").get_shape()[0] == _tokens(grid) else None
+            with safe_open(self.path(key), framework="pt") as file:  # which compares sizes with the file's
+                shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+                # A copy: what is mapped would change with the file.
+                grid: Tensor = file.get_tensor("grid_thw").clone()
         except (SafetensorError, OSError):
             return None
+        return grid if _belong(grid, shapes) else None
 
     def read(self, key: str) -> Features:
         """Return features, mapped from the file and not copied. Raises CheckpointError where they are not there."""
@@ -151,5 +153,10 @@ def _about(model: VGLLM) -> dict[str, object]:
     }
 
 
-def _tokens(grid: Tensor) -> int:
-    return int(grid.prod(dim=1).sum()) // MERGE**2
+def _belong(grid: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Return whether tensors of these shapes are the features of frames with this grid."""
+    if grid.dim() != 2 or len(grid) == 0 or grid.shape[1] != 3:
+        return False
+    frames, (_, rows, columns) = len(grid), grid[0].tolist()
+    image, geometry = shapes.get("image", ()), shapes.get("geometry", (frames, rows, columns))
+    return image[:1] == (frames * rows * columns // MERGE**2,) and geometry[:3] == (frames, rows, columns)

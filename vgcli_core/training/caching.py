@@ -1,8 +1,10 @@
 """Fill a cache of features: every distinct list of frames of a mixture is encoded once, by one of the processes."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -67,14 +69,13 @@ def fill(
     """
     watch.doing("looking which frames there are")
     lists, samples, bad = _lists(mixtures)
-    missing = [key for key in (cache.key(digest) for digest in lists) if not cache.has(key)]
     places = {cache.key(digest): place for digest, place in lists.items()}
-    frame = _bytes_of_frame(model, mixtures, places.values(), processor)
-    whole = frame * sum(place.frames for place in places.values())
-    new = frame * sum(places[key].frames for key in missing)
+    there = {key for key in places if cache.has(key)}
+    sizes = _sizes(model, mixtures, places, processor)
+    whole, new = sum(sizes.values()), sum(size for key, size in sizes.items() if key not in there)
     watch.say(
         f"features of {len(lists)} lists of frames, {samples / max(len(lists), 1):.1f} samples each: about "
-        f"{whole / 1e9:.2f} GB, {len(lists) - len(missing)} are there"
+        f"{whole / 1e9:.2f} GB, {len(there)} are there"
     )
     if lists and samples < 2 * len(lists):
         watch.say(
@@ -82,10 +83,12 @@ def fill(
             "samples of a scene the same ones"
         )
     _check_room(cache, whole, new, limit)
-    if missing and rank == 0:
+    if len(there) < len(lists) and rank == 0:
         cache.describe(model)
+    # Shares of all lists: another process may have written some of its own before this one looked.
+    own = [key for key in list(places)[rank::world] if key not in there]
     started = said = time.monotonic()
-    for number, key in enumerate(missing[rank::world]):
+    for number, key in enumerate(own):
         try:
             fitted = fit_frames(_read(mixtures, places[key]), width=processor.frame_width)
         except VgllmError:
@@ -98,9 +101,10 @@ def fill(
         now = time.monotonic()
         if now - said >= _SAY_EVERY:
             said = now
-            left = (now - started) / (number + 1) * (len(missing) / world - number - 1)
-            watch.doing(f"encoding frames: {(number + 1) * world} of {len(missing)} lists, {left / 60:.0f} min left")
-    return Filled(len(lists), samples, len(lists) - len(missing), whole, bad)
+            left = (now - started) / (number + 1) * (len(own) - number - 1)
+            share = f" of this process's {len(own)} lists" if world > 1 else f" of {len(own)} lists"
+            watch.doing(f"encoding frames: {number + 1}{share}, {left / 60:.0f} min left")
+    return Filled(len(lists), samples, len(there), whole, bad)
 
 
 class _Place(NamedTuple):
@@ -139,26 +143,28 @@ def _read(mixtures: Sequence[Mixture], place: _Place) -> list[Pixels]:
     return mixtures[place.mixture].images(place.index)
 
 
-def _bytes_of_frame(model: VGLLM, mixtures: Sequence[Mixture], places: Iterable[_Place], processor: Processor) -> int:
-    """Return the bytes of the features of one frame, of the size of the first that can be read."""
-    for place in places:
-        try:
-            images = _read(mixtures, place)
-            break
-        except VgllmError:
-            continue
-    else:
-        return 0
-    height, width = images[0].shape[:2]
-    return feature_bytes(
-        1,
-        height,
-        width,
-        frame_width=processor.frame_width,
-        image_dim=model.backbone.hidden_size,
-        geometry_dim=model.geometry_encoder.dim,
-        dtype=model.feature_dtype or torch.float32,
-    )
+def _sizes(
+    model: VGLLM, mixtures: Sequence[Mixture], places: Mapping[str, _Place], processor: Processor
+) -> dict[str, int]:
+    """Return about how many bytes each list takes; frames of a set are taken to be as large as its first."""
+    frame: dict[Path, int] = {}
+    sizes = {}
+    for key, place in places.items():
+        root = mixtures[place.mixture].root(place.index)
+        if root not in frame:
+            with suppress(VgllmError):
+                height, width = _read(mixtures, place)[0].shape[:2]
+                frame[root] = feature_bytes(
+                    1,
+                    height,
+                    width,
+                    frame_width=processor.frame_width,
+                    image_dim=model.backbone.hidden_size,
+                    geometry_dim=model.geometry_encoder.dim,
+                    dtype=model.feature_dtype or torch.float32,
+                )
+        sizes[key] = place.frames * frame.get(root, 0)
+    return sizes
 
 
 def _check_room(cache: FeatureCache, whole: int, new: int, limit: int) -> None:
