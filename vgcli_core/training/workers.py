@@ -29,9 +29,11 @@ from vgcli_core.training.launch import Launch
 from vgcli_core.training.signals import FROM_SCHEDULER
 
 LAUNCH = "VGLLM_LAUNCH"
+BUG = 1  # the exit code of what is nobody's input
 
 _EVERY = 0.1  # seconds between two looks
 _ORPHANED = 1.0
+_TOGETHER = 1.0  # within which processes fail for one reason
 _GRACE = 60.0  # seconds for the rest, once the first process has ended after a signal
 _NUMBERS = (signal.SIGINT, *FROM_SCHEDULER)
 
@@ -126,20 +128,26 @@ def _follow(process: "subprocess.Popen[bytes]", folder: Path, expected: int, ask
                     psutil.Process(pid).send_signal(number)
         if first and until == float("inf") and not all(psutil.pid_exists(pid) for pid in workers):
             until = time.monotonic() + _GRACE
-        problem = _problem(folder)
-        if problem is not None or time.monotonic() > until:
+        if _problem(folder) is not None or time.monotonic() > until:
+            time.sleep(_TOGETHER)
             _end(process)
-            return Ended(process.wait(), first, problem)
+            return Ended(process.wait(), first, _problem(folder))
         time.sleep(_EVERY)
     return Ended(process.wait(), first, _problem(folder))
 
 
 def _problem(folder: Path) -> tuple[VgllmError, int] | None:
-    """Return what the first failing worker left."""
-    for path in sorted(folder.glob("problem-*"), key=lambda path: path.stat().st_mtime_ns):
+    """Return what the first failing worker left; what a user can act on before what looks like a bug.
+
+    Where one process gives up, others lose their connection to it, which no message explains.
+    """
+    found = []
+    for path in folder.glob("problem-*"):
         said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return VgllmError(said["what"], where=said["where"], fix=said["fix"]), int(said["code"])
-    return None
+        problem = VgllmError(said["what"], where=said["where"], fix=said["fix"])
+        found.append((said["code"] == BUG, path.stat().st_mtime_ns, problem, int(said["code"])))
+    _, _, problem, code = min(found, key=lambda one: one[:2], default=(False, 0, None, 0))
+    return None if problem is None else (problem, code)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -113,6 +113,29 @@ def test_of_two_workers_that_fail_one_is_heard_and_torchrun_does_not_report(tmp_
     assert capfd.readouterr().err == ""
 
 
+def test_what_a_user_can_act_on_is_heard_before_what_follows_from_it(tmp_path):
+    body = """
+    from vgcli_core.errors import VgllmError
+    from vgcli_core.training.workers import BUG
+    from threading import Thread
+    def fails(name, *problem):
+        path = worker.folder / name
+        Thread(target=worker.fails, args=problem, daemon=True).start()
+        while not list(worker.folder.glob("problem-*")):
+            time.sleep(0.01)
+        next(worker.folder.glob("problem-*")).rename(path)
+    fails("other", VgllmError("this is a bug in vgllm: connection closed"), BUG)
+    fails("cause", DataError("a frame is missing"), 2)
+    (worker.folder / "other").rename(worker.folder / "problem-1")
+    time.sleep(0.3)
+    (worker.folder / "cause").rename(worker.folder / "problem-2")
+    time.sleep(60)
+    """
+    ended = run_command(launch(tmp_path, body))
+    assert ended.problem is not None
+    assert (ended.problem[0].what, ended.problem[1]) == ("a frame is missing", 2)
+
+
 def test_a_signal_before_anybody_listens_ends_all(tmp_path):
     body = "write('ready', str(os.getpid()))\ntime.sleep(60)"
     sender = signal_when((tmp_path / "ready-0").exists, signal.SIGTERM)
