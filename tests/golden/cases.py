@@ -1,6 +1,7 @@
 """Golden model cases: found by listing the folders, loaded once per session, and how their inputs are named."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +14,12 @@ from torch import Tensor
 from vgcli_core.model.checkpoint import Options, load_model
 from vgcli_core.model.generate import Decoding, greedy
 from vgcli_core.model.geometry_encoders import GEOMETRY_ENCODERS
+from vgcli_core.model.layouts import to_published
 from vgcli_core.model.positions import batch_positions
 from vgcli_core.model.vgllm import VGLLM, ModelInputs
 
+# How far a gradient may be from the recorded one, relative to its largest entry (the recording's own recommendation).
+GRADIENT = 1e-4
 # geometry.json also lists constants and remarks; these are the names that differ from our sizes.
 _CONSTANTS = {
     "feature_index": -2,
@@ -106,6 +110,17 @@ class Case:
             geometry_frames=self.frames,
             labels=None if generation else self.inputs["labels"],
         )
+
+    def gradients(self) -> Iterator[tuple[str, Tensor, float]]:
+        """The recorded gradients of the loss: our parameter's name, the gradient, and how far ours may be from it."""
+        encoder = self.model.config.geometry_encoder
+        ours = {to_published(name, encoder): name for name, _ in self.model.named_parameters()}
+        recorded = {key.removeprefix("grad/"): t for key, t in self.outputs.items() if key.startswith("grad/")}
+        # A key's bias drops out of the softmax, so its gradient is rounding noise around 0: hence a floor.
+        floor = 1e-6 * max(float(t.abs().max()) for t in recorded.values())
+        for key, expected in recorded.items():
+            name = ours[f"geometry_{key}" if key.startswith("merger.") else key]
+            yield name, expected, GRADIENT * float(expected.abs().max()) + floor
 
     @property
     def ends(self) -> set[int]:
