@@ -44,7 +44,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     """What README's commands find: the examples, raw files (of rooms, in the real layouts), and a prepared set."""
     folder = tmp_path_factory.mktemp("world")
     shutil.copytree(repository / "examples", folder / "examples")
-    for words in (["rooms", "--layouts", "--scenes", "2", "--out", "raw"], ["rooms", "--scenes", "1"]):
+    for words in (["rooms", "--layouts", "--scenes", "2", "--out", "raw"], ["rooms", "--scenes", "2"]):
         done = run([sys.executable, "-m", "vgcli", "prepare", *words], folder, repository)
         assert done.returncode == 0, done.stderr
     (folder / "raw").rename(folder / "rooms_raw")

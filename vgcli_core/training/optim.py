@@ -27,6 +27,8 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Return groups for torch.optim: one for each learning rate, without weight decay where a norm or bias is.
 
+    The published runs decay RMS norms too, and give the 2D tower's connector, where it is trained, the merger's rate.
+
     Args:
         parameters: the trained ones by name.
         parts: names by part.

@@ -107,9 +107,14 @@ class _Run:
         parts = open_sets(recipe, self.settings.data)
         data = data_record(parts, self.settings.data)
         checkpoint = self.folder.take(recipe, self.settings, data, stack=self.stack, say=self.watch.say)
-        mixture, held_out = mix(
-            parts, seed=recipe.seed, hold_out=recipe.validation.hold_out if recipe.validation.every else 0
-        )
+        hold_out = recipe.validation.hold_out if recipe.validation.every else 0
+        mixture, held_out = mix(parts, seed=recipe.seed, hold_out=hold_out)
+        if recipe.validation.every and recipe.validation.best == "loss" and not len(held_out):
+            raise UsageError(
+                "nothing can be held out: whole scenes are, and one must be left to train on",
+                where=f"validation.hold_out of {hold_out}",
+                fix="prepare more scenes, or --set validation.every=0",
+            )
         plan = planned(mixture, recipe)
         done = checkpoint.step if checkpoint else 0
         if checkpoint and done >= len(plan) and (out / MODEL).is_dir():
