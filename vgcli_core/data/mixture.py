@@ -7,7 +7,7 @@ drawn depends on the keys of the sets, their files and the seed alone.
 import json
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from vgcli_core.media.images import Pixels
 TAGS = ("2d", "3d")
 # Tokens of a picture of 518x392 pixels, the usual one; the reference groups by this estimate.
 _PICTURE = 252
+_COLUMNS = ("offset", "line", "length", "tag")
 
 
 @dataclass(frozen=True)
@@ -63,25 +64,24 @@ class Mixture:
 
     def sample(self, index: int) -> Sample:
         """Read one sample. Raises DataError."""
-        part = self.parts[self.part[index]]
+        part = self.parts[int(self.part[index])]
         return part.prepared.sample_at(part.split, int(self.offset[index]), where=self.where(index))
 
     def images(self, index: int) -> list[Pixels]:
         """Return its frames, [H, W, 3] uint8 RGB each, markers drawn. Raises MediaError, DataError."""
-        return self.parts[self.part[index]].prepared.images(self.sample(index))
+        return self.parts[int(self.part[index])].prepared.images(self.sample(index))
 
     def root(self, index: int) -> Path:
         """Return the folder of the set that the sample is from."""
-        return self.parts[self.part[index]].prepared.root
+        return self.parts[int(self.part[index])].prepared.root
 
     def where(self, index: int) -> str:
         """Return the file and line of a sample, for messages."""
-        part = self.parts[self.part[index]]
+        part = self.parts[int(self.part[index])]
         return f"{part.prepared.path(part.split)}, line {self.line[index]}"
 
     def _take(self, chosen: NDArray[np.bool_]) -> "Mixture":
-        rows = (self.part[chosen], self.offset[chosen], self.line[chosen], self.length[chosen], self.tag[chosen])
-        return Mixture(self.parts, *rows, self.counts)
+        return replace(self, **{name: getattr(self, name)[chosen] for name in ("part", *_COLUMNS)})
 
 
 def mix(parts: Sequence[Part], *, seed: int, hold_out: int = 0) -> tuple[Mixture, Mixture]:
@@ -127,12 +127,8 @@ def mix(parts: Sequence[Part], *, seed: int, hold_out: int = 0) -> tuple[Mixture
             "left with their scene": len(able) - len(drawn),
             "trained on": int((places == place).sum()) - len(able),
         }
-    whole_mixture = Mixture(
-        tuple(parts),
-        places,
-        *(np.concatenate([getattr(one, name) for one in columns]) for name in ("offset", "line", "length", "tag")),
-        counts,
-    )
+    joined = {name: np.concatenate([getattr(one, name) for one in columns]) for name in _COLUMNS}
+    whole_mixture = Mixture(parts=tuple(parts), part=places, counts=counts, **joined)
     return whole_mixture._take(~aside), whole_mixture._take(held)
 
 
@@ -155,7 +151,7 @@ class _Columns:
     scene: NDArray[np.int32]
 
     def take(self, chosen: NDArray[np.int64]) -> "_Columns":
-        return _Columns(*(getattr(self, name)[chosen] for name in ("offset", "line", "length", "tag", "scene")))
+        return _Columns(**{name: getattr(self, name)[chosen] for name in (*_COLUMNS, "scene")})
 
 
 def _read(part: Part, codes: dict[str, int]) -> _Columns:

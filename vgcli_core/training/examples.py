@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vgcli_core.data.frame_store import read_images
+from vgcli_core.data.frames_digest import frames_digest
 from vgcli_core.data.mixture import Mixture
 from vgcli_core.data.sample import IMAGE, Sample
 from vgcli_core.errors import DataError, VgllmError
@@ -127,8 +128,6 @@ class Examples(Dataset["Example | Bad"]):
         """Return the example without its frames, where the cache knows them and the sample fits as it is."""
         if self.cache is None or not sample.frames:
             return None
-        from vgcli_core.data.frames_digest import frames_digest
-
         key = self.cache.key(frames_digest(sample, self.mixture.root(index)))
         if not self.cache.has(key):
             return None
@@ -211,7 +210,7 @@ def _packed(examples: Sequence[Example], processor: Processor) -> ModelInputs:
     so no example's first token is scored by the end of the one before it."""
     ids = torch.cat([one.encoded.input_ids for one in examples])[None]
     token = processor.ids["<|image_pad|>"]
-    positions = [multimodal_positions(one.encoded.input_ids, one.grid_thw, token)[0] for one in examples]
+    positions = [multimodal_positions(one.encoded.input_ids.tolist(), one.grid_thw, token)[0] for one in examples]
     return ModelInputs(
         input_ids=ids,
         attention_mask=torch.ones_like(ids),

@@ -57,7 +57,7 @@ def _stream(
     context = ("fork" if sys.platform == "linux" else "spawn") if workers else None
     loader = DataLoader(
         examples,
-        batch_sampler=micro_batches,
+        batch_sampler=map(list, micro_batches),
         collate_fn=_collate,
         num_workers=workers,
         worker_init_fn=_start_worker,
@@ -85,7 +85,7 @@ def _collate(found: Sequence[Example | Bad]) -> MicroBatch:
         for one in examples:
             if one.frames is not None:
                 # Sent frames are put there anyway, but in a thread whose errors nobody sees.
-                one.frames.share_memory_()
+                one.frames.share_memory_()  # type: ignore[no-untyped-call]
     return MicroBatch(examples, [one for one in found if isinstance(one, Bad)])
 
 
