@@ -141,13 +141,12 @@ def _problem(folder: Path) -> tuple[VgllmError, int] | None:
 
     Where one process gives up, others lose their connection to it, which no message explains.
     """
-    found = []
+    found: list[tuple[bool, int, VgllmError, int]] = []
     for path in folder.glob("problem-*"):
         said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         problem = VgllmError(said["what"], where=said["where"], fix=said["fix"])
         found.append((said["code"] == BUG, path.stat().st_mtime_ns, problem, int(said["code"])))
-    _, _, problem, code = min(found, key=lambda one: one[:2], default=(False, 0, None, 0))
-    return None if problem is None else (problem, code)
+    return min(found, key=lambda one: one[:2])[2:] if found else None
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
