@@ -120,7 +120,7 @@ class Batch(Section):
     micro: int = Field(1, gt=0, description="samples that one process runs at a time")
     by_length: bool = Field(True, description="samples of one step are of similar length")
     by_tag: bool = Field(True, description="a step never mixes 2d and 3d samples")
-    packing: bool = Field(False, description="several samples in one row of at most data.max_length tokens")
+    packing: bool = Field(False, description="several samples in one row of about data.max_length tokens")
 
     @model_validator(mode="after")
     def _a_step_holds_a_micro_batch(self) -> Self:

@@ -16,7 +16,7 @@ from vgcli_core.training.caching import fill
 from vgcli_core.training.checkpoints import Saved
 from vgcli_core.training.engines import Engine, start_engine
 from vgcli_core.training.examples import Example, Examples
-from vgcli_core.training.loading import load
+from vgcli_core.training.loading import load, lost_worker
 from vgcli_core.training.log import RunLog
 from vgcli_core.training.loss_picture import draw_loss
 from vgcli_core.training.order import Step, share_of, steps_of_epoch
@@ -66,6 +66,13 @@ def train(
             except VgllmError as problem:
                 folder.fail(problem)
                 raise
+            except RuntimeError as problem:
+                # torch reports the death of a process that reads frames wherever this one happens to be.
+                lost = lost_worker(problem)
+                if lost is None:
+                    raise
+                folder.fail(lost)
+                raise lost from problem
     finally:
         processes.close()
 

@@ -1,0 +1,217 @@
+"""The forecast of a run: work and bytes by arithmetic a reader can redo, verdicts, and changes that would fit."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+from rich.console import Console
+
+from vgcli import forecasting
+from vgcli_core.errors import DataError, ResourceError
+from vgcli_core.training.forecast import Forecast, check_fits, forecast_run
+from vgcli_core.training.hardware import GB, find_hardware, peak_of
+from vgcli_core.training.memory import Longest, memory_of
+from vgcli_core.training.recipe import Recipe
+from vgcli_core.training.sizes import Sizes, sizes_of_recipe
+from vgcli_core.training.work import decoder_work, geometry_work, sample_work, tower_work
+
+LONGEST = Longest(frames=32, tokens=8500, text=200, patches=28 * 37, cells=252)
+TRAINED, FROZEN = 3_127_889_920, 1_577_796_608  # parameters of the 4B model
+SPATIAL = {"spar": {"dataset": "spar"}, "llava_hound": {"dataset": "llava_hound"}}
+SCENE = {name: {"dataset": name} for name in ("scan2cap", "scanrefer", "scannet_det")}
+
+
+def recipe(sets: dict[str, Any] = SPATIAL, **sections: Any) -> Recipe:
+    return Recipe.model_validate({"data": {"sets": sets}, **sections})
+
+
+@pytest.fixture(scope="module")
+def full() -> Sizes:
+    return sizes_of_recipe(recipe())
+
+
+def memory(sizes: Sizes, *, world: int = 1, turns: int = 2, **sections: Any):
+    return memory_of(sizes, recipe(**sections), LONGEST, world=world, turns=turns)
+
+
+def test_work_of_32_frames_is_what_was_counted_before(full: Sizes):
+    # TFLOP: geometry encoder 176, 2D tower 41, prefix 55 (tests/bench/bench_full_size.py).
+    assert geometry_work(full, frames=32, patches=28 * 37) / 1e12 == pytest.approx(176, rel=0.05)
+    assert tower_work(full, frames=32, cells=252) / 1e12 == pytest.approx(41, rel=0.05)
+    assert decoder_work(full, tokens=8300) / 1e12 == pytest.approx(55, rel=0.05)
+
+
+def test_full_training_of_a_decoder_takes_three_forward_passes_and_one_more_with_checkpoints(full: Sizes):
+    facts = {"frames": 0, "tokens": 4096, "labelled": 0, "patches": 28 * 37, "cells": 252}
+    forward = decoder_work(full, tokens=4096)
+    for checkpoints, passes in ((False, 3), (True, 4)):
+        one = recipe(run={"checkpoint_gradients": checkpoints})
+        assert sample_work(full, one, **facts) == pytest.approx(passes * forward)
+
+
+def test_weights_gradients_and_optimiser_follow_from_the_counts(full: Sizes):
+    alone = memory(full).parts
+    assert alone["weights"] == 4 * TRAINED + 2 * FROZEN
+    assert alone["gradients"] == 4 * TRAINED
+    assert alone["optimizer"] == 8 * TRAINED
+    single = memory(full, run={"precision": "fp32"}).parts
+    assert single["weights"] == 4 * (TRAINED + FROZEN)
+    assert single["bf16 copies of weights"] == 0
+    for stage, weights in ((2, 2 * (TRAINED + FROZEN)), (3, 2 * (TRAINED + FROZEN) // 8)):
+        spread = memory(full, world=8, run={"zero": stage}).parts
+        assert spread["weights"] == weights
+        assert spread["gradients"] == 2 * TRAINED // 8
+        assert spread["optimizer"] == 12 * TRAINED // 8
+
+
+def test_gradients_of_a_single_micro_batch_are_not_there_before_its_backward_pass(full: Sizes):
+    several, one = memory(full, turns=2).moments, memory(full, turns=1).moments
+    assert several["forward"] - one["forward"] == 4 * TRAINED
+    assert several["update"] == one["update"]
+
+
+@pytest.mark.parametrize(
+    ("worse", "better"),
+    [
+        ({"run": {"checkpoint_gradients": False}}, {}),
+        ({"batch": {"micro": 4}}, {"batch": {"micro": 2}}),
+        ({}, {"trained": {"language_model": "lora"}}),
+        ({"trained": {"language_model": "lora"}}, {"trained": {"language_model": "none"}}),
+        ({"trained": {"vision_tower": True}}, {}),
+        ({"trained": {"geometry_encoder": True}}, {}),
+        ({"run": {"precision": "fp32"}}, {}),
+        ({"batch": {"micro": 2, "packing": True}}, {}),
+    ],
+)
+def test_what_saves_memory_saves_it_in_the_forecast(full: Sizes, worse: dict[str, Any], better: dict[str, Any]):
+    assert memory(full, **worse).total > memory(full, **better).total
+
+
+def test_cached_features_spare_the_encoders_work_and_frames(full: Sizes):
+    one = recipe(trained={"language_model": "none"})
+    live, cached = (
+        memory_of(full, one, LONGEST, world=1, turns=1, cached=cached).moments for cached in (False, True)
+    )
+    assert "encoders" in live
+    assert "encoders" not in cached
+    assert cached["forward"] < live["forward"]
+
+
+def test_published_recipes_have_the_published_samples_and_steps():
+    found = forecast_run(recipe(run={"zero": 2}))
+    assert found.samples == 234_056 + 63_750
+    assert found.steps == -(-found.samples // 64)
+    assert found.longest_frames == 32
+    assert found.published_hours == 7
+    scene = forecast_run(recipe(SCENE))
+    assert scene.samples == 36_665 + 36_665 + 144_164
+    assert scene.published_hours == 9
+    assert forecast_run(recipe(SCENE, run={"epochs": 2})).steps == 2 * scene.steps
+    assert forecast_run(recipe(SCENE, run={"max_steps": 10})).steps == 10
+    assert forecast_run(recipe(SCENE, batch={"size": 16})).published_hours is None
+
+
+def test_the_published_runs_reached_a_believable_part_of_the_assumed_peak():
+    for sets in (SPATIAL, SCENE):
+        for name in ("Qwen/Qwen2.5-VL-3B-Instruct", "Qwen/Qwen2.5-VL-7B-Instruct"):
+            found = forecast_run(recipe(sets, start={"weights": name}, run={"zero": 2}), device="auto")
+            assert found.published_mfu is None or 0.1 < found.published_mfu < 0.4
+
+
+def test_samples_are_shortened_by_whole_frames_to_the_recipes_length():
+    short = Recipe.model_validate({"data": {"sets": {"spar": {"dataset": "spar"}}, "max_length": 4096}})
+    found = forecast_run(short)
+    # 150 tokens of question, 30 of the template; a picture has 252 and 8 around it.
+    assert found.longest_frames == (4096 - 150 - 30) // (252 + 8)
+    assert found.longest_tokens == found.longest_frames * 260 + 180
+
+
+def test_a_run_that_fits_passes_the_check():
+    found = forecast_run(recipe(run={"zero": 2}), world=8, gpu_memory=80 * GB)
+    assert found.fits
+    assert found.suggestions == ()
+    check_fits(found)
+
+
+def test_every_suggestion_fits_when_it_is_followed():
+    found = forecast_run(recipe(), world=8, gpu_memory=48 * GB)
+    assert found.fits is False
+    flags = [one.flags for one in found.suggestions]
+    assert "--set run.zero=2" in flags
+    assert "--set trained.language_model=lora" in flags
+    for one in found.suggestions:
+        assert one.needed <= 48 * GB
+        again = forecast_run(followed(one.flags), world=8, gpu_memory=48 * GB)
+        assert again.fits
+        assert again.needed == one.needed
+    with pytest.raises(ResourceError, match="does not fit") as caught:
+        check_fits(found)
+    assert "--set run.zero=2" in caught.value.fix
+
+
+def followed(flags: str) -> Recipe:
+    sections: dict[str, Any] = {}
+    for section, name, value in re.findall(r"--set (\w+)\.(\w+)=(\w+)", flags):
+        sections.setdefault(section, {})[name] = yaml.safe_load(value)
+    return recipe(**sections)
+
+
+def test_where_no_single_change_is_enough_several_are_put_together():
+    one = recipe(batch={"micro": 4}, run={"checkpoint_gradients": False}, trained={"language_model": "lora"})
+    found = forecast_run(one, world=1, gpu_memory=24 * GB)
+    assert [suggestion.flags for suggestion in found.suggestions] == [
+        "--set batch.micro=1 --set run.checkpoint_gradients=true"
+    ]
+
+
+def test_more_devices_are_the_last_resort_and_a_hopeless_run_says_so():
+    found = forecast_run(recipe(), world=1, gpu_memory=16 * GB)
+    assert [one.flags for one in found.suggestions] == ["--num-gpus 8 --set run.zero=3"]
+    hopeless = forecast_run(recipe(), world=1, gpu_memory=2 * GB)
+    assert hopeless.suggestions == ()
+    with pytest.raises(ResourceError, match="does not fit") as caught:
+        check_fits(hopeless)
+    assert "smaller model" in caught.value.fix
+
+
+def test_a_set_that_is_neither_there_nor_published_is_named():
+    with pytest.raises(DataError, match="rooms") as caught:
+        forecast_run(recipe({"rooms": {"dataset": "rooms"}}))
+    assert "vgllm prepare rooms" in caught.value.fix
+
+
+def test_peaks_are_found_in_the_names_that_drivers_give():
+    assert peak_of("NVIDIA H100 80GB HBM3", "bf16") == 989e12
+    assert peak_of("NVIDIA A100-SXM4-80GB", "fp32") == 19.5e12
+    assert peak_of("NVIDIA GeForce RTX 4090", "bf16") == 165e12
+    assert peak_of("Some other device", "bf16") is None
+
+
+def test_a_cpu_is_measured():
+    found = find_hardware("cpu", "fp32")
+    assert found.peak is not None and found.peak > 1e8
+    assert found.memory is not None and found.memory > 0
+
+
+def shown(found: Forecast) -> str:
+    console = Console(width=80, color_system=None)
+    with console.capture() as capture:
+        console.print(*forecasting.forecast(found), sep="\n")
+    return capture.get()
+
+
+def test_the_verdict_comes_first_and_every_part_is_listed():
+    found = forecast_run(recipe(run={"zero": 2}), world=8, gpu_memory=80 * GB)
+    lines = shown(found).splitlines()
+    assert re.match(r"fits: \d+\.\d of 80\.0 GB of each GPU \(8 x ", lines[0])
+    text = "\n".join(lines)
+    for name in ("weights", "gradients", "optimizer", "geometry_encoder", "3,085,938,688", "in 24 GB", "published"):
+        assert name in text
+    assert max(len(line.rstrip()) for line in lines) <= 80
+
+
+def test_a_run_that_does_not_fit_shows_what_would():
+    text = shown(forecast_run(recipe(), world=1, gpu_memory=24 * GB))
+    assert text.startswith("does not fit: ")
+    assert "would fit: --set trained.language_model=lora" in text
