@@ -209,8 +209,8 @@ class Zero(_Base):
         if updates == 0:
             return
         outer = self.engine.optimizer
-        flats = outer.fp32_partitioned_groups_flat if self.processes.zero == 3 else outer.single_partition_of_fp32_groups
-        for flat in flats:
+        third = self.processes.zero == 3
+        for flat in outer.fp32_partitioned_groups_flat if third else outer.single_partition_of_fp32_groups:
             zeros = {moment: torch.zeros_like(flat.data, dtype=torch.float32) for moment in MOMENTS}
             self._base.state[flat] = {"step": torch.tensor(float(updates), device=flat.device), **zeros}
         self._link()

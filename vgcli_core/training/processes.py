@@ -11,7 +11,6 @@ import torch.distributed as dist
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DeepSpeedPlugin, DistributedDataParallelKwargs, DistributedType
-
 from transformers.integrations import unset_hf_deepspeed_config
 
 from vgcli_core.errors import ResourceError, UsageError, first_line

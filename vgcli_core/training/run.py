@@ -56,7 +56,7 @@ def train(
             raise UsageError(
                 "answers cannot be generated while the weights are spread over processes (ZeRO stage 3)",
                 where="validation.generate",
-                fix='--set validation.generate="" (the held-out loss is measured all the same), or use stage 2',
+                fix="--set validation.generate='\"\"' (the held-out loss is measured all the same), or use stage 2",
             )
         with ExitStack() as stack:
             folder = RunFolder(settings.out, processes)
