@@ -224,12 +224,12 @@ class Zero(_Base):
         if self.processes.zero < 3:
             yield from self.model.state_dict().items()
             return
-        from deepspeed.zero import GatheredParameters
+        from deepspeed import zero
 
         held = dict(self.model.named_parameters())
         for name, tensor in self.model.state_dict().items():
             if name in held:
-                with GatheredParameters([held[name]]):
+                with zero.GatheredParameters([held[name]]):
                     yield name, held[name].detach().to("cpu", copy=True)
             else:
                 yield name, tensor

@@ -63,6 +63,7 @@ class RunFolder:
                 self._discard()
             for name in (MODEL, BEST):
                 recover(self.out / name)
+            self._sweep()
             record = read_record(self.out)
             if record is not None and not saved(self.out):
                 # Nothing is lost, and whoever corrects a recipe that failed at once may do so.
@@ -131,6 +132,16 @@ class RunFolder:
                 where=f"--out {self.out}",
                 fix="choose a folder of its own for each run",
             )
+
+    def _sweep(self) -> None:
+        """Remove what a killed run was just writing, by a temporary name: dots, what it was to be, and more."""
+        stems = tuple(name.partition(".")[0] for name in _WRITTEN)
+        for path in self.out.glob(".*"):
+            if path.name.lstrip(".").startswith(stems):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
 
     def _discard(self) -> None:
         for name in _WRITTEN:
