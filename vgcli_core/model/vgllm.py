@@ -282,7 +282,7 @@ class VGLLM(nn.Module):
         states, wanted = hidden[:, :-1][learnt], targets[learnt]
         if len(wanted) <= self.scored_at_once:
             return self._scored(states, wanted)
-        pieces = zip(states.split(self.scored_at_once), wanted.split(self.scored_at_once), strict=True)
+        pieces = zip(*(torch.split(each, self.scored_at_once) for each in (states, wanted)), strict=True)
         parts = [checkpoint(self._scored, *piece, use_reentrant=False) for piece in pieces]
         return torch.stack(parts).sum()
 

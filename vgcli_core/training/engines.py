@@ -276,7 +276,7 @@ class Zero(_Base):
         from deepspeed import utils, zero
 
         if self.processes.zero == 3:
-            count = parameter.ds_tensor.numel()
+            count = parameter.ds_tensor.numel()  # type: ignore[attr-defined]
             padded = torch.zeros(count * self.processes.world)
             padded[: value.numel()] = value.flatten()
             piece = padded[count * self.processes.rank : count * (self.processes.rank + 1)]
