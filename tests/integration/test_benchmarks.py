@@ -24,6 +24,11 @@ import pytest
             "recording / files: frames/s ratio",
         ),
         ("bench_rooms.py", ["--rooms", "1", "--frames", "2"], "times the target in pixels"),
+        (
+            "bench_feature_cache.py",
+            ["--size", "tiny", "--num-frames", "2", "--rounds", "1"],
+            "loss and norm of the gradient are equal",
+        ),
         ("bench_questions.py", ["--num-frames", "2", "--width", "140", "--max-new-tokens", "3"], "0 of 10"),
     ],
 )
