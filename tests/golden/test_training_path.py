@@ -10,8 +10,11 @@ from torch import Tensor
 from tests.golden.cases import Case, find_cases, worst
 from vgcli_core.model.positions import batch_positions
 from vgcli_core.model.vgllm import VGLLM, Features, ModelInputs
+from vgcli_core.training import trainer
+from vgcli_core.training.engines import start_engine
 from vgcli_core.training.parts import choose, learns
-from vgcli_core.training.recipe import Lora, Trained
+from vgcli_core.training.processes import start_processes
+from vgcli_core.training.recipe import Data, DataSet, Lora, Recipe, Run, Trained
 from vgcli_core.training.trainer import LossOf
 
 LOSS = 2e-5
@@ -141,3 +144,35 @@ def test_activations_computed_twice_give_the_same_bits(cases):
         assert len(runs) == 2, case.name
         assert found[0] == loss, case.name
         assert all(torch.equal(found[1][name], gradients[name]) for name in gradients), case.name
+
+
+class Recorded:
+    """A recorded batch where the loop expects a micro-batch of examples."""
+
+    def __init__(self, inputs: ModelInputs) -> None:
+        self.inputs, self.examples, self.bad = inputs, [inputs], []
+        self.tokens, self.labelled = int(inputs.attention_mask.sum()), int((inputs.labels[:, 1:] != -100).sum())
+
+
+def test_a_step_of_the_loop_has_the_recorded_loss_and_gradients(cases, monkeypatch):
+    monkeypatch.setattr(trainer, "inputs_of", lambda batch, *_, **__: batch.inputs)
+    recipe = Recipe(data=Data(sets={"none": DataSet(dataset="rooms")}), run=Run(precision="fp32"))
+    for case in cases:
+        for turns in ([case.batch()], rows(case)):
+            model = ready(case, recipe.trained)
+            processes = start_processes(recipe, device="cpu")
+            learnt = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+            engine = start_engine(processes, LossOf(model), model, {"language_model": learnt}, recipe.optim)
+            gradients = {}
+
+            def update(factor, update=engine.update, model=model, gradients=gradients):
+                gradients |= {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+                return update(factor)
+
+            monkeypatch.setattr(engine, "update", update)
+            loop = trainer.Loop(recipe, processes, engine, None, None, 10)
+            done = loop.step(0, len(turns), iter([Recorded(turn) for turn in turns]))
+            processes.close()
+            check(case, (done.loss, gradients), recipe.trained)
+            norm = torch.stack([gradient.norm() for gradient in gradients.values()]).norm()
+            assert done.grad_norm == pytest.approx(float(norm), rel=1e-5), case.name
