@@ -29,6 +29,7 @@ import pytest
             ["--size", "tiny", "--num-frames", "2", "--rounds", "1"],
             "loss and norm of the gradient are equal",
         ),
+        ("bench_train_memory.py", ["--size", "tiny", "--cases", "bf16", "--device", "cpu"], "forecast / measured"),
         ("bench_questions.py", ["--num-frames", "2", "--width", "140", "--max-new-tokens", "3"], "0 of 10"),
     ],
 )

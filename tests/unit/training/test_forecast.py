@@ -90,9 +90,7 @@ def test_what_saves_memory_saves_it_in_the_forecast(full: Sizes, worse: dict[str
 
 def test_cached_features_spare_the_encoders_work_and_frames(full: Sizes):
     one = recipe(trained={"language_model": "none"})
-    live, cached = (
-        memory_of(full, one, LONGEST, world=1, turns=1, cached=cached).moments for cached in (False, True)
-    )
+    live, cached = (memory_of(full, one, LONGEST, world=1, turns=1, cached=cached).moments for cached in (False, True))
     assert "encoders" in live
     assert "encoders" not in cached
     assert cached["forward"] < live["forward"]

@@ -59,7 +59,7 @@ def test_what_learns_of_the_tiny_model_is_what_a_run_would_train(trained: Traine
     one = Recipe(start=Start(weights="tiny"), trained=trained, lora=Lora(rank=3), data=DATA)
     model, _ = demo_model()
     choose(model, one.trained, one.lora)
-    trained_here = {part: 0 for part in sizes_of_recipe(one).parts}
+    trained_here = dict.fromkeys(sizes_of_recipe(one).parts, 0)
     frozen_here = dict(trained_here)
     for name, parameter in model.named_parameters():
         where = trained_here if parameter.requires_grad else frozen_here

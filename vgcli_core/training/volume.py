@@ -1,0 +1,176 @@
+"""How much a run trains on: samples, frames and tokens, from prepared sets or, before these are there, as published."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vgcli_core.data.mixture import Mixture, estimated_length, mix
+from vgcli_core.data.sources import DATASETS
+from vgcli_core.errors import DataError
+from vgcli_core.model.pixels import PATCH, geometry_size, grid_of
+from vgcli_core.training.memory import Longest
+from vgcli_core.training.order import steps_of_epoch
+from vgcli_core.training.recipe import DataSet, Recipe
+from vgcli_core.training.sets import open_sets
+
+# A token of text in an estimated length is a word; a word is about one and a half tokens.
+_TOKENS_OF_A_WORD = 1.5
+_TEMPLATE = 30  # system turn and the marks of turns
+_MARKS = 8  # of a picture: its two marks, and where frames are numbered "Frame-0: "
+_PICTURE = estimated_length(1, [])
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Samples of one kind: how many, and of each its frames, tokens of text with the answer's, and those."""
+
+    count: int
+    frames: int
+    text: int
+    labelled: int
+
+
+# Kinds of samples of the published training sets by share; formats in the datasets' own documents. Lengths of
+# questions and answers are rough; frames None: as many as the recipe asks for.
+_PUBLISHED: dict[str, tuple[int, tuple[tuple[float, int | None, int, int], ...]]] = {
+    "spar": (234_056, ((0.321, 1, 150, 10), (0.488, 3, 150, 10), (0.191, 32, 150, 10))),
+    "llava_hound": (63_750, ((1.0, 8, 180, 130),)),
+    "scanrefer": (36_665, ((1.0, None, 170, 90),)),
+    "scan2cap": (36_665, ((1.0, None, 90, 40),)),
+    "scannet_det": (144_164, ((1.0, None, 700, 600),)),
+}
+_FRAMES = {"scannet_det": 4}
+_USUAL_FRAMES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """What a run trains on.
+
+    Attributes:
+        kinds: of samples, one epoch.
+        steps: of the whole run.
+        samples: of one epoch.
+        turns: micro-batches of one process in one step.
+        patches, cells: of a frame 4:3, for the geometry encoder and after merging.
+        max_length: tokens that a sample may have.
+        notes: where the numbers are from.
+    """
+
+    kinds: tuple[Kind, ...]
+    steps: int
+    samples: int
+    turns: int
+    patches: int
+    cells: int
+    max_length: int
+    notes: tuple[str, ...]
+
+    def fitted(self) -> Iterator[tuple[Kind, int, int]]:
+        """Yield each kind with the frames and tokens that are left of a sample within `max_length`."""
+        for kind in self.kinds:
+            room = max(self.max_length - kind.text - _TEMPLATE, 0)
+            frames = min(kind.frames, max(room // (self.cells + _MARKS), 1))
+            tokens = frames * (self.cells + _MARKS) + kind.text + _TEMPLATE if kind.frames else kind.text + _TEMPLATE
+            yield kind, frames if kind.frames else 0, min(tokens, self.max_length)
+
+    def longest(self) -> Longest:
+        """Return the longest sample, with as much text as any one has."""
+        _, frames, tokens = max(self.fitted(), key=lambda one: one[2])
+        text = min(max(kind.text for kind in self.kinds) + _TEMPLATE, tokens)
+        return Longest(frames, tokens, text, self.patches, self.cells)
+
+    def tokens_per_step(self, batch: int) -> float:
+        """Return the mean number of tokens in one step of `batch` samples."""
+        total = sum(kind.count * tokens for kind, _, tokens in self.fitted())
+        return total / max(self.samples, 1) * min(batch, self.samples)
+
+
+def volume_of(recipe: Recipe, data: Path | None, *, world: int) -> Volume:
+    """Return what a recipe trains on.
+
+    Args:
+        recipe: its sets, batch and length.
+        data: the folder of prepared sets; where it or a set is missing, published numbers are taken.
+        world: processes.
+
+    Raises:
+        DataError: a set is neither there nor of a published size.
+        UnknownName: no dataset is called so.
+    """
+    height, width = geometry_size(4, 3, recipe.start.frame_width)
+    _, rows, columns = grid_of(height, width)
+    cells = rows * columns // 4
+    missing = "no data folder was given"
+    kinds: tuple[Kind, ...] | None = None
+    steps = 0
+    if data is not None:
+        try:
+            mixture = _mixture(recipe, data)
+            kinds, steps = _found(mixture), _steps(mixture, recipe)
+        except DataError as error:
+            missing = error.what
+    if kinds is None:
+        kinds = tuple(_published(recipe, missing))
+        steps = -(-sum(kind.count for kind in kinds) // recipe.batch.size) * recipe.run.epochs
+        notes: tuple[str, ...] = (f"samples and lengths are the published or usual ones: {missing}",)
+    else:
+        notes = ("lengths are estimated from the prepared sets: words and pictures",)
+    steps = min(steps, recipe.run.max_steps or steps)
+    turns = -(-recipe.batch.size // (recipe.batch.micro * world))
+    patches = (height // PATCH) * (width // PATCH)
+    samples = sum(kind.count for kind in kinds)
+    return Volume(kinds, steps, samples, turns, patches, cells, recipe.data.max_length, notes)
+
+
+def _mixture(recipe: Recipe, data: Path) -> Mixture:
+    hold_out = recipe.validation.hold_out if recipe.validation.every else 0
+    return mix(open_sets(recipe, data), seed=recipe.seed, hold_out=hold_out)[0]
+
+
+def _found(mixture: Mixture) -> tuple[Kind, ...]:
+    """Group samples by pictures; what an estimated length has beyond them is words, half of which may be an answer."""
+    pictures, words = np.divmod(mixture.length, _PICTURE)
+    kinds = []
+    for frames in np.unique(pictures).tolist():
+        own = words[pictures == frames]
+        text = round(float(own.mean()) * _TOKENS_OF_A_WORD)
+        kinds.append(Kind(len(own), int(frames), text, text // 2))
+    return tuple(kinds)
+
+
+def _steps(mixture: Mixture, recipe: Recipe) -> int:
+    epoch = steps_of_epoch(
+        mixture.length,
+        mixture.tag,
+        recipe.batch,
+        max_length=recipe.data.max_length,
+        seed=recipe.seed,
+        epoch=0,
+    )
+    return len(epoch) * recipe.run.epochs
+
+
+def _published(recipe: Recipe, missing: str) -> Iterator[Kind]:
+    for key, one in recipe.data.sets.items():
+        if one.dataset not in _PUBLISHED:
+            raise DataError(
+                f"{missing}, and {one.dataset} has no published size",
+                where=f"data.sets.{key}",
+                fix=f"prepare it first: vgllm prepare {one.dataset}",
+            )
+        count, kinds = _PUBLISHED[one.dataset]
+        yield from _shared(one, count, kinds)
+
+
+def _shared(one: DataSet, count: int, kinds: Sequence[tuple[float, int | None, int, int]]) -> Iterator[Kind]:
+    asked = one.num_frames or _FRAMES.get(one.dataset) or DATASETS[one.dataset].num_frames or _USUAL_FRAMES
+    left = int(count * one.share)
+    for part, frames, text, labelled in kinds[:-1]:
+        own = round(count * one.share * part)
+        left -= own
+        yield Kind(own, frames or asked, text, labelled)
+    _, frames, text, labelled = kinds[-1]
+    yield Kind(left, frames or asked, text, labelled)
