@@ -10,7 +10,6 @@ with 32 frames it also prints the achieved TFLOP/s against the operations counte
 import argparse
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 import torch
@@ -24,45 +23,18 @@ from vgcli_core.model.demo import demo_tokenizer
 from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.predict.pipeline import Predictor
 from vgcli_core.text.questions import Question
+from vgcli_core.training.published_models import PUBLISHED
 
 VIDEO = Path(__file__).parents[2] / "examples" / "rooms" / "kitchen.mp4"
 THINGS = ("sink", "stove", "fridge", "table", "window", "door", "red pot", "plant", "chair", "cutting board")
 TFLOP = {"encode": 176 + 41, "prefill": 55}
-# The values of the published Qwen2.5-VL configurations that differ between the sizes.
-TEXT: dict[str, dict[str, Any]] = {
-    "4b": {"hidden_size": 2048, "intermediate_size": 11008, "layers": 36, "heads": 16, "kv": 2, "tied": True},
-    "8b": {"hidden_size": 3584, "intermediate_size": 18944, "layers": 28, "heads": 28, "kv": 4, "tied": False},
-}
+PUBLISHED_NAMES = {"4b": "Qwen/Qwen2.5-VL-3B-Instruct", "8b": "Qwen/Qwen2.5-VL-7B-Instruct"}
 
 
 def full_size(size: str, device: str, attention: str) -> Predictor:
     """Build the model on the device in bfloat16; the demo's tokenizer stands in, with the published vocabulary size."""
-    tokenizer, text = demo_tokenizer(), TEXT[size]
-    plain = {
-        "model_type": "qwen2_5_vl",
-        "vocab_size": 151936 if size == "4b" else 152064,
-        "hidden_size": text["hidden_size"],
-        "intermediate_size": text["intermediate_size"],
-        "num_hidden_layers": text["layers"],
-        "num_attention_heads": text["heads"],
-        "num_key_value_heads": text["kv"],
-        "max_position_embeddings": 128000,
-        "rms_norm_eps": 1e-6,
-        "rope_theta": 1000000.0,
-        "rope_scaling": {"type": "mrope", "mrope_section": [16, 24, 24]},
-        "tie_word_embeddings": text["tied"],
-        "image_token_id": tokenizer.convert_tokens_to_ids("<|image_pad|>"),
-        "vision_config": {
-            "depth": 32,
-            "hidden_size": 1280,
-            "intermediate_size": 3420,
-            "num_heads": 16,
-            "in_chans": 3,
-            "out_hidden_size": text["hidden_size"],
-            "window_size": 112,
-            "fullatt_block_indexes": [7, 15, 23, 31],
-        },
-    }
+    tokenizer = demo_tokenizer()
+    plain = PUBLISHED[PUBLISHED_NAMES[size]] | {"image_token_id": tokenizer.convert_tokens_to_ids("<|image_pad|>")}
     torch.manual_seed(0)
     torch.set_default_dtype(torch.bfloat16)
     with torch.device(device):
@@ -86,7 +58,7 @@ def peak_gib(device: str) -> float:
 def main() -> None:
     """Run one and ten questions and print the stages."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", choices=sorted(TEXT), default="4b")
+    parser.add_argument("--size", choices=sorted(PUBLISHED_NAMES), default="4b")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--num-frames", type=int, default=32)
     parser.add_argument("--new-tokens", type=int, default=64)

@@ -1,8 +1,8 @@
 """Memory of real training steps against the forecast, part by part: a mid-size random model, or the 4B one on a GPU.
 
 Each case runs in a process of its own: two steps through the trainer's loop, the second of two micro-batches. On a CPU
-the growth of resident memory since before the model was built is compared, on a GPU the allocator's peak. glibc's malloc
-keeps much of what is freed; with --give-back it does not, and what is left is torch's tensors.
+the growth of resident memory since before the model was built is compared, on a GPU the allocator's peak. malloc (of
+glibc) keeps much of what is freed; with --give-back it does not, and what is left is torch's tensors.
 
     python tests/bench/bench_train_memory.py [--cases fp32 lora] [--size mid] [--device cpu] [--give-back]
 """
