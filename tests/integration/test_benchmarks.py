@@ -18,6 +18,7 @@ import pytest
         ("bench_overlap.py", ["--rounds", "1"], "of the recorded rate"),
         ("bench_prepare.py", ["--rooms", "2", "--samples", "200"], "the files are equal"),
         ("bench_captions.py", ["--rounds", "1"], "recorded / ours"),
+        ("bench_train_run.py", ["--steps", "3", "--long", "12", "--size", "tiny"], "late / early ratio"),
         (
             "bench_sens.py",
             ["--frames", "3", "--width", "160", "--height", "120", "--rounds", "1"],
