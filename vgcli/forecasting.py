@@ -111,4 +111,4 @@ def _table(first: str, *others: str) -> Table:
 
 
 def _gb(size: int) -> str:
-    return f"{size / _GB:.1f}"
+    return f"{size / _GB:.1f}" if size >= _GB / 10 else f"{size / _GB:.3f}"

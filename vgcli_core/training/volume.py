@@ -24,12 +24,13 @@ _PICTURE = estimated_length(1, [])
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Samples of one kind: how many, and of each its frames, tokens of text with the answer's, and those."""
+    """Samples of one kind: how many, of each its frames, tokens of text with the answer's, those, and the most text."""
 
     count: int
     frames: int
     text: int
     labelled: int
+    most: int
 
 
 # Kinds of samples of the published training sets by share; formats in the datasets' own documents. Lengths of
@@ -69,18 +70,21 @@ class Volume:
     notes: tuple[str, ...]
 
     def fitted(self) -> Iterator[tuple[Kind, int, int]]:
-        """Yield each kind with the frames and tokens that are left of a sample within `max_length`."""
+        """Yield each kind with the frames and tokens that are left of a usual sample within `max_length`."""
         for kind in self.kinds:
-            room = max(self.max_length - kind.text - _TEMPLATE, 0)
-            frames = min(kind.frames, max(room // (self.cells + _MARKS), 1))
-            tokens = frames * (self.cells + _MARKS) + kind.text + _TEMPLATE if kind.frames else kind.text + _TEMPLATE
-            yield kind, frames if kind.frames else 0, min(tokens, self.max_length)
+            yield kind, *self._fitted(kind.frames, kind.text)
 
     def longest(self) -> Longest:
         """Return the longest sample, with as much text as any one has."""
-        _, frames, tokens = max(self.fitted(), key=lambda one: one[2])
-        text = min(max(kind.text for kind in self.kinds) + _TEMPLATE, tokens)
+        frames, tokens = max((self._fitted(kind.frames, kind.most) for kind in self.kinds), key=lambda one: one[1])
+        text = min(max(kind.most for kind in self.kinds) + _TEMPLATE, tokens)
         return Longest(frames, tokens, text, self.patches, self.cells)
+
+    def _fitted(self, frames: int, text: int) -> tuple[int, int]:
+        each = self.cells + _MARKS
+        room = max(self.max_length - text - _TEMPLATE, each)
+        frames = min(frames, room // each)
+        return frames, min(frames * each + text + _TEMPLATE, self.max_length)
 
     def tokens_per_step(self, batch: int) -> float:
         """Return the mean number of tokens in one step of `batch` samples."""
@@ -97,13 +101,13 @@ def volume_of(recipe: Recipe, data: Path | None, *, world: int) -> Volume:
         world: processes.
 
     Raises:
-        DataError: a set is neither there nor of a published size.
+        DataError: a set is neither there nor of a published size; it tells how to get it.
         UnknownName: no dataset is called so.
     """
     height, width = geometry_size(4, 3, recipe.start.frame_width)
     _, rows, columns = grid_of(height, width)
     cells = rows * columns // 4
-    missing = "no data folder was given"
+    missing = DataError("no data folder was given", fix="name the folder of the prepared sets with --data")
     kinds: tuple[Kind, ...] | None = None
     steps = 0
     if data is not None:
@@ -111,11 +115,11 @@ def volume_of(recipe: Recipe, data: Path | None, *, world: int) -> Volume:
             mixture = _mixture(recipe, data)
             kinds, steps = _found(mixture), _steps(mixture, recipe)
         except DataError as error:
-            missing = error.what
+            missing = error
     if kinds is None:
         kinds = tuple(_published(recipe, missing))
         steps = -(-sum(kind.count for kind in kinds) // recipe.batch.size) * recipe.run.epochs
-        notes: tuple[str, ...] = (f"samples and lengths are the published or usual ones: {missing}",)
+        notes: tuple[str, ...] = (f"samples and lengths are the published or usual ones: {missing.what}",)
     else:
         notes = ("lengths are estimated from the prepared sets: words and pictures",)
     steps = min(steps, recipe.run.max_steps or steps)
@@ -137,7 +141,8 @@ def _found(mixture: Mixture) -> tuple[Kind, ...]:
     for frames in np.unique(pictures).tolist():
         own = words[pictures == frames]
         text = round(float(own.mean()) * _TOKENS_OF_A_WORD)
-        kinds.append(Kind(len(own), int(frames), text, text // 2))
+        most = round(float(own.max()) * _TOKENS_OF_A_WORD)
+        kinds.append(Kind(len(own), int(frames), text, text // 2, most))
     return tuple(kinds)
 
 
@@ -153,14 +158,11 @@ def _steps(mixture: Mixture, recipe: Recipe) -> int:
     return len(epoch) * recipe.run.epochs
 
 
-def _published(recipe: Recipe, missing: str) -> Iterator[Kind]:
-    for key, one in recipe.data.sets.items():
+def _published(recipe: Recipe, missing: DataError) -> Iterator[Kind]:
+    """Yield the published kinds; raise what is wrong with the data where a set has none."""
+    for one in recipe.data.sets.values():
         if one.dataset not in _PUBLISHED:
-            raise DataError(
-                f"{missing}, and {one.dataset} has no published size",
-                where=f"data.sets.{key}",
-                fix=f"prepare it first: vgllm prepare {one.dataset}",
-            )
+            raise missing
         count, kinds = _PUBLISHED[one.dataset]
         yield from _shared(one, count, kinds)
 
@@ -171,6 +173,6 @@ def _shared(one: DataSet, count: int, kinds: Sequence[tuple[float, int | None, i
     for part, frames, text, labelled in kinds[:-1]:
         own = round(count * one.share * part)
         left -= own
-        yield Kind(own, frames or asked, text, labelled)
+        yield Kind(own, frames or asked, text, labelled, text)
     _, frames, text, labelled = kinds[-1]
-    yield Kind(left, frames or asked, text, labelled)
+    yield Kind(left, frames or asked, text, labelled, text)

@@ -1,6 +1,8 @@
 """The forecast of a run: work and bytes by arithmetic a reader can redo, verdicts, and changes that would fit."""
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,10 +175,24 @@ def test_more_devices_are_the_last_resort_and_a_hopeless_run_says_so():
     assert "smaller model" in caught.value.fix
 
 
-def test_a_set_that_is_neither_there_nor_published_is_named():
+def test_prepared_sets_are_counted_themselves(rooms: Path):
+    lines = (rooms / "rooms" / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    pictures = max(len(json.loads(line)["frames"]) for line in lines)
+    one = recipe({"rooms": {"dataset": "rooms"}}, start={"weights": "tiny", "frame_width": 140}, batch={"size": 8})
+    found = forecast_run(one, data=rooms)
+    assert found.samples == len(lines)
+    assert found.steps == -(-len(lines) // 8)
+    assert found.longest_frames <= pictures
+    assert (found.world, found.hardware.name, found.table) == (1, "this CPU", ())
+
+
+def test_a_set_that_is_neither_there_nor_published_is_named(tmp_path: Path):
+    one = recipe({"rooms": {"dataset": "rooms"}})
     with pytest.raises(DataError, match="rooms") as caught:
-        forecast_run(recipe({"rooms": {"dataset": "rooms"}}))
+        forecast_run(one, data=tmp_path)
     assert "vgllm prepare rooms" in caught.value.fix
+    with pytest.raises(DataError, match="no data folder"):
+        forecast_run(one)
 
 
 def test_peaks_are_found_in_the_names_that_drivers_give():
