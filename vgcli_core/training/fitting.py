@@ -18,8 +18,8 @@ _FEWEST_FRAMES = 4  # that are suggested
 _CONTEXT = 700_000_000
 _NCCL = 900_000_000
 _FRAGMENTS = 0.04
-# A CPU process holds more than torch's tensors: malloc keeps for itself what layers free. Between 12 and 42 % were
-# measured; with glibc's MALLOC_MMAP_THRESHOLD_=131072, which gives memory back, 3 % (bench_train_memory.py).
+# A CPU process holds more than torch's tensors: malloc keeps for itself what layers free. Between 6 and 47 % were
+# measured; with glibc's MALLOC_MMAP_THRESHOLD_=131072, which gives memory back, at most 3 % (bench_train_memory.py).
 _CPU_EXTRA = 0.25
 
 
