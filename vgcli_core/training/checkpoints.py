@@ -5,6 +5,7 @@ checkpoint has its name only when it is complete; older ones go after that, so a
 """
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -83,10 +84,13 @@ class Writer:
         with self._kept():
             text = json.dumps(state, indent=2) + "\n"
             (self._temporary / "state.json").write_text(text, encoding="utf-8")
+            for path in (*self._temporary.iterdir(), self._temporary):
+                _sync(path)
             if self.target.exists():
                 # The same step again, after a resume from an older one.
                 shutil.rmtree(self.target)
             self._temporary.replace(self.target)
+            _sync(self.target.parent)
 
     def _save(self, name: str, shard: dict[str, Tensor]) -> None:
         with self._kept():
@@ -111,7 +115,9 @@ def saved(run: Path) -> list[Saved]:
             continue
         try:
             state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            if not {"updates", "bad", "best"} <= state.keys():
+                raise ValueError("state.json lacks what a run writes into it")
+        except (OSError, ValueError, AttributeError) as error:
             raise CheckpointError(
                 f"the checkpoint cannot be read: {error}", where=str(folder), fix="remove this folder; older ones serve"
             ) from error
@@ -147,6 +153,17 @@ def recover(target: Path) -> None:
     old = target.with_name(f".{target.name}.old")
     if old.is_dir() and not target.exists():
         old.replace(target)
+
+
+def _sync(path: Path) -> None:
+    """Make sure that a file, or the names in a folder, are on the disk: older checkpoints go right after."""
+    if path.is_dir() and os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _read(folder: Path, kind: str) -> Iterator[tuple[str, Tensor]]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from vgcli_core.errors import CheckpointError, UsageError
 from vgcli_core.model.vgllm import VGLLM
@@ -89,6 +90,8 @@ class Plain(_Base):
 
     def _prepare(self, module: nn.Module) -> nn.Module:
         prepared: nn.Module = self.processes.accelerator.prepare_model(module)
+        if self.processes.world > 1 and not isinstance(prepared, DistributedDataParallel):
+            raise RuntimeError("the processes would not share their gradients")
         return prepared
 
     def begin(self, *, last: bool) -> None:
@@ -147,15 +150,6 @@ class Zero(_Base):
 
     def _prepare(self, module: nn.Module) -> nn.Module:
         buffers = {name: tensor.clone() for name, tensor in module.named_buffers()}
-        config = self.processes.accelerator.state.deepspeed_plugin.deepspeed_config
-        if "optimizer" in config or "scheduler" in config:
-            raise UsageError(
-                "the DeepSpeed configuration brings its own optimizer or scheduler",
-                where="--deepspeed",
-                fix="remove these two sections: the recipe's `optim` decides them",
-            )
-        if config.get("train_micro_batch_size_per_gpu", "auto") == "auto":
-            config["train_micro_batch_size_per_gpu"] = 1
         self._hidden: dict[str, nn.Module] = {}
         if self.processes.zero == 3:
             self._hide_encoders()

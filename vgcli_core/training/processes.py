@@ -2,7 +2,9 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,7 +12,7 @@ import torch
 import torch.distributed as dist
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DeepSpeedPlugin, DistributedDataParallelKwargs, DistributedType
+from accelerate.utils import DeepSpeedPlugin, DistributedDataParallelKwargs, DistributedType, InitProcessGroupKwargs
 from transformers.integrations import unset_hf_deepspeed_config
 
 from vgcli_core.errors import ResourceError, UsageError, first_line
@@ -18,13 +20,28 @@ from vgcli_core.training.recipe import Recipe
 
 T = TypeVar("T")
 
+_PATIENCE = timedelta(hours=6)
+# Elements that DeepSpeed sends or fetches at a time.
+_BUCKETS = {
+    "reduce_bucket_size": 100_000_000,
+    "stage3_prefetch_bucket_size": 50_000_000,
+    "stage3_param_persistence_threshold": 100_000,
+}
+
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among all. `zero` is DeepSpeed's stage, 0 without DeepSpeed."""
+    """This process among all.
+
+    Attributes:
+        accelerator: accelerate's.
+        zero: DeepSpeed's stage, 0 without it.
+        notes: what of a user's file is overruled.
+    """
 
     accelerator: Accelerator
     zero: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def rank(self) -> int:
@@ -69,6 +86,14 @@ class Processes:
         dist.all_gather_object(gathered, values)
         return [value for part in gathered for value in part]
 
+    def from_first(self, value: T) -> T:
+        """Return the value of the first process, in every process."""
+        if self.world == 1:
+            return value
+        held = [value]
+        dist.broadcast_object_list(held, src=0)
+        return held[0]
+
     def wait(self) -> None:
         """Wait until every process is here."""
         if self.world > 1:
@@ -96,21 +121,27 @@ def start_processes(recipe: Recipe, *, device: str = "auto", deepspeed: Path | N
     if device == "cuda" and not torch.cuda.is_available():
         raise ResourceError("this machine has no CUDA device", where="--device cuda", fix="use --device cpu or auto")
     cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
-    config = read_deepspeed(deepspeed) if deepspeed is not None else zero_config(recipe)
-    by_environment = os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
+    notes: list[str] = []
+    given = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if given not in ("no", recipe.run.precision):
+        notes.append(f"the accelerate file asks for {given}: run.precision ({recipe.run.precision}) decides")
+    config = _deepspeed_config(recipe, deepspeed, notes)
     plugin = None
-    if config is not None or by_environment:
+    if config is not None:
         if cpu:
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
         plugin = _plugin(config)
-    precision = "bf16" if plugin is not None and recipe.run.precision == "bf16" else "no"
     try:
         accelerator = Accelerator(
             # Told that it is on a CPU, accelerate would leave DeepSpeed out.
             cpu=cpu and plugin is None,
-            mixed_precision=precision,
+            mixed_precision="bf16" if plugin is not None and recipe.run.precision == "bf16" else "no",
             deepspeed_plugin=plugin,
-            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)],
+            kwargs_handlers=[
+                DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True),
+                # One process alone writes checkpoints, which may take longer than the usual ten minutes.
+                InitProcessGroupKwargs(timeout=_PATIENCE),
+            ],
             step_scheduler_with_optimizer=False,
         )
     except (ValueError, RuntimeError, ImportError) as error:
@@ -127,10 +158,8 @@ def start_processes(recipe: Recipe, *, device: str = "auto", deepspeed: Path | N
         )
     # Models are built whole and handed over: transformers must not cut them up on its own (stage 3).
     unset_hf_deepspeed_config()
-    zero = 0
-    if accelerator.distributed_type == DistributedType.DEEPSPEED:
-        zero = int(accelerator.state.deepspeed_plugin.zero_stage)
-    return Processes(accelerator, zero)
+    zero = 0 if config is None else int(config["zero_optimization"]["stage"])
+    return Processes(accelerator, zero, tuple(notes))
 
 
 def zero_config(recipe: Recipe) -> dict[str, Any] | None:
@@ -142,12 +171,53 @@ def zero_config(recipe: Recipe) -> dict[str, Any] | None:
             "stage": recipe.run.zero,
             "overlap_comm": True,
             "contiguous_gradients": True,
-            "reduce_bucket_size": 100_000_000,
-            "stage3_prefetch_bucket_size": 50_000_000,
-            "stage3_param_persistence_threshold": 100_000,
+            **_BUCKETS,
         },
         "bf16": {"enabled": recipe.run.precision == "bf16"},
         "gradient_clipping": recipe.optim.clip,
+        "gradient_accumulation_steps": 1,
+        "train_micro_batch_size_per_gpu": recipe.batch.micro,
+    }
+
+
+def fitted(config: Mapping[str, Any], recipe: Recipe, *, where: str, notes: list[str]) -> dict[str, Any]:
+    """Return a user's DeepSpeed configuration with what the recipe decides; `notes` gets what is overruled.
+
+    Values of "auto" are filled in as the recipe says; sizes of batches are ours, since a step is counted in samples.
+
+    Raises:
+        UsageError: it contradicts the recipe, or asks for what training does not do.
+    """
+    plain = _without_auto(config)
+    for name in ("optimizer", "scheduler"):
+        if name in plain:
+            notes.append(f"{where}: its {name} is left out, the recipe's `optim` decides")
+            del plain[name]
+    stage = plain.get("zero_optimization", {}).get("stage", 0)
+    if stage not in (1, 2, 3):
+        raise UsageError(
+            f"ZeRO stage {stage} spreads nothing over processes",
+            where=where,
+            fix="set zero_optimization.stage to 1, 2 or 3, or leave DeepSpeed out, which does the same",
+        )
+    if plain.get("fp16", {}).get("enabled"):
+        raise UsageError("float16 is not supported", where=f"{where}, fp16", fix="use bf16, and run.precision=bf16")
+    half = recipe.run.precision == "bf16"
+    if bool(plain.get("bf16", {}).get("enabled", half)) != half:
+        raise UsageError(
+            f"bf16.enabled is {not half}, and run.precision is {recipe.run.precision}".lower(),
+            where=where,
+            fix=f"set run.precision to {'fp32' if half else 'bf16'}, or leave bf16 out of the file",
+        )
+    clip = plain.get("gradient_clipping", recipe.optim.clip)
+    if clip != recipe.optim.clip:
+        notes.append(f"{where}: gradients are clipped at {clip}, not at optim.clip ({recipe.optim.clip})")
+    plain.pop("train_batch_size", None)
+    return {
+        **plain,
+        "zero_optimization": {**_BUCKETS, **plain["zero_optimization"]},
+        "bf16": {"enabled": half},
+        "gradient_clipping": clip,
         "gradient_accumulation_steps": 1,
         "train_micro_batch_size_per_gpu": recipe.batch.micro,
     }
@@ -166,6 +236,24 @@ def read_deepspeed(path: Path) -> dict[str, Any]:
     return config
 
 
+def _deepspeed_config(recipe: Recipe, path: Path | None, notes: list[str]) -> dict[str, Any] | None:
+    """Return what DeepSpeed is to do: by the user's file, by accelerate's file, or by the recipe; None without it."""
+    if path is not None:
+        return fitted(read_deepspeed(path), recipe, where=str(path), notes=notes)
+    if os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true":
+        # accelerate has put its file into variables, which its plugin reads.
+        return fitted(_plugin(None).deepspeed_config, recipe, where="the accelerate file", notes=notes)
+    return zero_config(recipe)
+
+
+def _without_auto(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_auto(value) if isinstance(value, Mapping) else value
+        for key, value in config.items()
+        if value != "auto"
+    }
+
+
 def _plugin(config: dict[str, Any] | None) -> DeepSpeedPlugin:
     try:
         import deepspeed  # noqa: F401
@@ -173,4 +261,11 @@ def _plugin(config: dict[str, Any] | None) -> DeepSpeedPlugin:
         raise ResourceError(
             "DeepSpeed is not installed", where="run.zero", fix='pip install "vgllm[train]", or --set run.zero=0'
         ) from error
-    return DeepSpeedPlugin() if config is None else DeepSpeedPlugin(hf_ds_config=config)
+    try:
+        return DeepSpeedPlugin() if config is None else DeepSpeedPlugin(hf_ds_config=config)
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise UsageError(
+            f"the DeepSpeed configuration cannot be used: {first_line(error)}",
+            where="DeepSpeed",
+            fix="check the accelerate or DeepSpeed file",
+        ) from error

@@ -164,6 +164,28 @@ def check_same_run(
     return changed
 
 
+def check_same_weights(record: Mapping[str, Any], source: Mapping[str, Any]) -> None:
+    """Make sure that the weights which a run goes on from, frozen parts above all, are those that it began with.
+
+    Args:
+        record: of the folder.
+        source: where the weights come from now, with the checksums of their files.
+
+    Raises:
+        UsageError: a file is another one.
+    """
+    for key, now in source.items():
+        was = record["weights"].get(key, {})
+        old, new = was.get("files", {}), now.get("files", {})
+        other = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
+        if other:
+            raise UsageError(
+                f"{other[0]} of {now['name']} is another file than when this run began",
+                where=f"start.{key}",
+                fix="put the old file back (run.json has its checksum), or begin again with --restart",
+            )
+
+
 def read_record(folder: Path) -> dict[str, Any] | None:
     """Return the record of a run folder, None where there is none. Raises DataError where it cannot be read."""
     path = folder / RECORD

@@ -24,7 +24,15 @@ from vgcli_core.training.parts import choose
 from vgcli_core.training.processes import Processes, start_processes
 from vgcli_core.training.progress import Outcome, Progress, Settings, Validate, Watch
 from vgcli_core.training.recipe import Part, Recipe
-from vgcli_core.training.record import continued, data_record, read_record, run_record, start_record, write_record
+from vgcli_core.training.record import (
+    check_same_weights,
+    continued,
+    data_record,
+    read_record,
+    run_record,
+    start_record,
+    write_record,
+)
 from vgcli_core.training.run_folder import BEST, MODEL, PICTURE, RunFolder
 from vgcli_core.training.sets import open_sets
 from vgcli_core.training.signals import StopRequest
@@ -111,9 +119,12 @@ class _Run:
 
     def go(self) -> Outcome:
         recipe, out = self.recipe, self.settings.out
+        for note in self.processes.notes:
+            self.watch.say(note)
         parts = open_sets(recipe, self.settings.data)
         data = data_record(parts, self.settings.data)
-        checkpoint = self.folder.take(recipe, self.settings, data, stack=self.stack, say=self.watch.say)
+        found = self.folder.take(recipe, self.settings, data, stack=self.stack, say=self.watch.say)
+        checkpoint = found.checkpoint
         hold_out = recipe.validation.hold_out if recipe.validation.every else 0
         mixture, held_out = mix(parts, seed=recipe.seed, hold_out=hold_out)
         if recipe.validation.every and recipe.validation.best == "loss" and not len(held_out):
@@ -124,9 +135,9 @@ class _Run:
             )
         plan = planned(mixture, recipe)
         done = checkpoint.step if checkpoint else 0
-        if checkpoint and done >= len(plan) and (out / MODEL).is_dir():
-            self.watch.say(f"this run is finished: {done} steps; --restart begins anew")
-            return Outcome("finished", done, len(plan), out, bad=checkpoint.state["bad"])
+        if found.finished:
+            self.watch.say(f"this run is finished: {len(plan)} steps; --restart begins anew")
+            return Outcome("finished", len(plan), len(plan), out, bad=checkpoint.state["bad"] if checkpoint else 0)
         started, trained = self._start()
         self._record(started, data, mixture.counts, done)
         features, cache = self._features(started, trained, (mixture, held_out))
@@ -152,6 +163,7 @@ class _Run:
                 log.step(record_of(at, plan[at - 1][0], result))
                 for bad in result.bad:
                     log.bad(at, bad)
+                loop.check_bad(result.bad)
                 measures: Mapping[str, float] = {}
                 if recipe.validation.every and (at % recipe.validation.every == 0 or at == len(plan)):
                     measures = self._measure(loop, held, started)
@@ -162,7 +174,12 @@ class _Run:
                 asked = self._asked(stop)
                 if asked or at % recipe.run.save_every == 0 or at == len(plan):
                     self.watch.doing(f"saving step {at}")
-                    state = {"updates": loop.updates, "bad": loop.bad, "best": self.best}
+                    state = {
+                        "updates": loop.updates,
+                        "bad": loop.bad,
+                        "shortened": loop.shortened,
+                        "best": self.best,
+                    }
                     self.folder.save(engine, at, state, keep=recipe.run.keep)
                 if asked and at < len(plan):
                     self.folder.status("interrupted", step=at, steps=len(plan), signal=asked)
@@ -202,6 +219,7 @@ class _Run:
         if record is None:
             record = run_record(self.recipe, self.settings, source=started.source, data=data, counts=counts, start=here)
         else:
+            check_same_weights(record, started.source)
             record, remarks = continued(record, here)
             for remark in remarks:
                 self.watch.say(remark)
@@ -249,6 +267,8 @@ class _Run:
     def _resume(self, checkpoint: Saved, loop: Loop) -> None:
         self.watch.doing(f"reading {checkpoint.folder.name}")
         loop.updates, loop.bad = checkpoint.state["updates"], checkpoint.state["bad"]
+        loop.shortened = checkpoint.state.get("shortened", 0)
+        loop.check_bad(())
         self.best = dict(checkpoint.state["best"])
         loop.engine.load(checkpoint.weights(), checkpoint.moments(), loop.updates)
         self.watch.say(f"continuing after step {checkpoint.step}")
@@ -282,7 +302,9 @@ class _Run:
             self.watch.doing("measuring the held-out loss")
             step = Step(tuple(tuple(range(place, min(place + micro, count))) for place in range(0, count, micro)))
             turns = share_of(step, self.processes.rank, self.processes.world)
-            measures["loss"] = loop.held_out(load(held, turns, workers=min(2, self.recipe.data.workers)))
+            measures["loss"], bad = loop.held_out(load(held, turns, workers=min(2, self.recipe.data.workers)))
+            if bad:
+                self.watch.say(f"{bad} held-out samples could not be used")
         if self.validate is not None:
             self.watch.doing("answering validation questions")
             half = self._precision is torch.bfloat16 and self.processes.zero == 0
@@ -298,9 +320,8 @@ class _Run:
         chosen = self.recipe.validation.best
         if chosen not in measures:
             known = ", ".join(sorted(measures)) or "nothing"
-            raise UsageError(
-                f"{chosen!r} is not measured", where="validation.best", fix=f"choose from what is: {known}"
-            )
+            self.watch.say(f"validation.best is {chosen!r}, which was not measured after step {at}; there is {known}")
+            return
         value = measures[chosen]
         if not self.best or (value < self.best["value"] if chosen == "loss" else value > self.best["value"]):
             self.best = {"value": value, "step": at}
@@ -330,6 +351,8 @@ class _Run:
 
     def _finish(self, started: Started, loop: Loop) -> Outcome:
         out, steps = self.settings.out, loop.steps
+        if loop.shortened:
+            self.watch.say(f"{loop.shortened} samples lost frames to fit into data.max_length")
         self.watch.doing("writing the model")
         written = [self.folder.write_model(MODEL, loop.engine, started.tokenizer, self._precision)]
         if self.best:

@@ -5,10 +5,12 @@ stops all of them, and whatever was complete before stays.
 """
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,24 @@ from vgcli_core.training.record import RECORD, check_same_run, read_record
 
 STATUS, PICTURE, RECIPE = "status.json", "loss.png", "recipe.yaml"
 MODEL, BEST = "model", "best"
-# What a run writes; --restart removes these and nothing else.
+# What a run writes; --restart removes these and nothing else, the last ones first.
 _WRITTEN = (RECORD, RECIPE, LOG, TIMING, BAD, PICTURE, STATUS, FOLDER, MODEL, BEST, "trackers")
+# Names while something is being written, replaced or removed (atomic.py, checkpoints.py, lock.py).
+_FILES = "|".join(name.partition(".")[0] for name in _WRITTEN if "." in name)
+_TEMPORARY = re.compile(
+    rf"\.(?:{_FILES})\.[a-z0-9_]{{8}}\.\w+"
+    rf"|\.(?:{MODEL}|{BEST})\.(?:new|old)|\.\.(?:{MODEL}|{BEST})\.new\.[a-z0-9_]{{8}}"
+    rf"|\.(?:{MODEL}|{BEST}|{FOLDER}|trackers)\.gone|\.{LOCK}-[0-9a-f]{{16}}(?:-old)?"
+)
+_PATIENCE = 60.0  # seconds that a process waits for what another one has written
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a run folder holds: the checkpoint to go on from, and whether the run is finished."""
+
+    checkpoint: Saved | None
+    finished: bool
 
 
 class RunFolder:
@@ -49,35 +67,28 @@ class RunFolder:
         *,
         stack: ExitStack,
         say: Callable[[str], None],
-    ) -> Saved | None:
-        """Make the folder ours until `stack` closes; return the checkpoint to go on from.
+    ) -> "Found":
+        """Make the folder ours until `stack` closes; return what the run goes on from, the same in every process.
 
         Raises:
-            UsageError: another run writes there, or it holds another run or something else.
+            UsageError: another run writes there, it holds another run or something else, or it is not one folder for
+                all processes.
+            CheckpointError: the newest checkpoint is damaged.
             OutputError: it cannot be written.
         """
+        problem: VgllmError | None = None
+        step, finished = -1, False
         if self.processes.first:
-            self._check_strangers()
-            stack.enter_context(RunLock(self.out, settings.command, waits=say))
-            if settings.restart:
-                self._discard()
-            for name in (MODEL, BEST):
-                recover(self.out / name)
-            self._sweep()
-            record = read_record(self.out)
-            if record is not None and not saved(self.out):
-                # Nothing is lost, and whoever corrects a recipe that failed at once may do so.
-                say("the run in this folder had saved nothing yet: starting anew")
-                self._discard()
-            elif record is not None:
-                for key, value in check_same_run(record, recipe, data, self.out).items():
-                    say(f"{key} is now {value}")
-            sweep(self.out, recipe.run.keep)
-            write_text(self.out / RECIPE, to_yaml(recipe))
-        self.processes.wait()
+            try:
+                step, finished = self._take(recipe, settings, data, stack, say)
+            except VgllmError as error:
+                problem = error
+        told = problem and {"what": problem.what, "where": problem.where, "fix": problem.fix}
+        told, step, finished = self.processes.from_first((told, step, finished))
+        if told:
+            raise problem or UsageError(told["what"], where=told["where"], fix=told["fix"])
         self._taken = True
-        found = saved(self.out)
-        return found[-1] if found else None
+        return Found(self._checkpoint(step) if step >= 0 else None, finished)
 
     def save(self, engine: Engine, step: int, state: Mapping[str, Any], *, keep: int) -> None:
         """Write a checkpoint, then remove all but the newest `keep`. Raises OutputError in every process."""
@@ -121,6 +132,65 @@ class RunFolder:
         with suppress(OutputError):
             self.status("failed", error=error)
 
+    def _take(
+        self, recipe: Recipe, settings: Settings, data: Mapping[str, Any], stack: ExitStack, say: Callable[[str], None]
+    ) -> tuple[int, bool]:
+        """Do what the first process does; return the step to go on from, -1 for none, and whether all is done."""
+        self._check_strangers()
+        stack.enter_context(RunLock(self.out, settings.command, waits=say))
+        for name in (MODEL, BEST):
+            recover(self.out / name)
+        self._sweep()
+        if settings.restart:
+            self._discard()
+        record = read_record(self.out)
+        sweep(self.out, recipe.run.keep)
+        found = saved(self.out)
+        made = [name for name in (MODEL, BEST) if (self.out / name).is_dir()]
+        if record is None and (found or made):
+            raise UsageError(
+                "the folder holds parts of a run whose record is gone",
+                where=str(self.out / RECORD),
+                fix="choose another folder with --out, or discard what is there with --restart",
+            )
+        finished = MODEL in made and self._read_status() == "finished"
+        if record is not None and (found or made):
+            for key, value in check_same_run(record, recipe, data, self.out).items():
+                say(f"{key} is now {value}")
+            if not found and not finished:
+                raise UsageError(
+                    "the checkpoints of this run are gone, and it was not finished",
+                    where=str(self.out / FOLDER),
+                    fix="put them back, or begin again with --restart, which removes its models too",
+                )
+        elif record is not None:
+            # Nothing is lost, and whoever corrects a recipe that failed at once may do so.
+            say("the run in this folder had saved nothing yet: starting anew")
+            self._discard()
+        write_text(self.out / RECIPE, to_yaml(recipe))
+        return (found[-1].step if found else -1), finished
+
+    def _checkpoint(self, step: int) -> Saved:
+        """Return the checkpoint that the first process has found; a network file system may show it later."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            for one in saved(self.out):
+                if one.step == step:
+                    return one
+            if time.monotonic() > until:
+                raise UsageError(
+                    f"this process does not see the checkpoint of step {step} that the first one sees",
+                    where=f"--out {self.out}",
+                    fix="all machines of a run need one shared folder",
+                )
+            time.sleep(1)
+
+    def _read_status(self) -> str:
+        try:
+            return str(json.loads((self.out / STATUS).read_text(encoding="utf-8"))["state"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+
     def _check_strangers(self) -> None:
         if self.out.exists() and not self.out.is_dir():
             raise UsageError(f"{self.out.name} is a file", where=f"--out {self.out}", fix="name a folder")
@@ -134,21 +204,24 @@ class RunFolder:
             )
 
     def _sweep(self) -> None:
-        """Remove what a killed run was just writing, by a temporary name: dots, what it was to be, and more."""
-        stems = tuple(name.partition(".")[0] for name in _WRITTEN)
+        """Remove what a killed run was just writing; names that nothing here writes are left alone."""
         for path in self.out.glob(".*"):
-            if path.name.lstrip(".").startswith(stems):
+            if _TEMPORARY.fullmatch(path.name):
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
                 else:
                     path.unlink(missing_ok=True)
 
     def _discard(self) -> None:
-        for name in _WRITTEN:
+        """Remove a run; its record last, so that a kill leaves no checkpoint that nobody knows the recipe of."""
+        for name in reversed(_WRITTEN):
             path = self.out / name
             with output_errors(path):
                 if path.is_dir():
-                    shutil.rmtree(path)
+                    gone = path.with_name(f".{name}.gone")
+                    shutil.rmtree(gone, ignore_errors=True)
+                    path.replace(gone)
+                    shutil.rmtree(gone)
                 else:
                     path.unlink(missing_ok=True)
 

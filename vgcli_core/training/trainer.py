@@ -51,6 +51,7 @@ class Done:
         grad_norm: before clipping.
         lr: of the language model.
         samples, tokens, labelled: over all processes.
+        shortened: samples of all processes that lost frames to fit.
         bad: samples of all processes that were left out.
         wait: seconds this process waited for data.
         seconds: the whole step took.
@@ -62,6 +63,7 @@ class Done:
     samples: int
     tokens: int
     labelled: int
+    shortened: int
     bad: tuple[Bad, ...]
     wait: float
     seconds: float
@@ -69,7 +71,7 @@ class Done:
 
 @dataclass
 class Loop:
-    """What the loop works with; `updates` counts the optimiser's steps, `bad` samples left out."""
+    """What the loop works with; it counts the optimiser's updates, samples left out, and samples that lost frames."""
 
     recipe: Recipe
     processes: Processes
@@ -79,13 +81,13 @@ class Loop:
     steps: int
     updates: int = 0
     bad: int = 0
+    shortened: int = 0
 
     def step(self, number: int, turns: int, stream: Iterator[MicroBatch]) -> Done:
         """Run step `number` (from 0): `turns` micro-batches of this process, then one update.
 
         Raises:
-            NonFiniteLoss: nothing is updated then.
-            DataError: more samples were bad than the recipe allows.
+            NonFiniteLoss: the checkpoints are from before it.
         """
         started = time.perf_counter()
         batches, wait = [], 0.0
@@ -96,12 +98,15 @@ class Loop:
         everyone = self.processes.sums(
             *(sum(values) for values in zip(*(_counts(batch) for batch in batches), strict=True))
         )
-        samples, tokens, labelled, left_out = (round(value) for value in everyone)
-        bad = self.processes.lists([one for batch in batches for one in batch.bad]) if left_out else []
-        self._count_bad(bad)
+        samples, tokens, labelled, left_out, shortened = (round(value) for value in everyone)
+        found = self.processes.lists([one for batch in batches for one in batch.bad]) if left_out else []
+        # In one order, whichever process met them.
+        bad = tuple(sorted(found, key=lambda one: one.index))
+        self.bad += len(bad)
+        self.shortened += shortened
         factor = lr_factor(self.updates, self.steps, self.recipe.optim)
         if labelled == 0:
-            return Done(0.0, 0.0, 0.0, samples, tokens, 0, tuple(bad), wait, time.perf_counter() - started)
+            return Done(0.0, 0.0, 0.0, samples, tokens, 0, shortened, bad, wait, time.perf_counter() - started)
         total = 0.0
         for turn, batch in enumerate(batches):
             self.engine.begin(last=turn + 1 == turns)
@@ -117,17 +122,37 @@ class Loop:
         self.updates += 1
         mean = self.processes.sums(total)[0] / labelled
         lr = self.recipe.optim.lr * factor
-        return Done(mean, norm, lr, samples, tokens, labelled, tuple(bad), wait, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return Done(mean, norm, lr, samples, tokens, labelled, shortened, bad, wait, seconds)
 
-    def held_out(self, stream: Iterator[MicroBatch]) -> float:
-        """Return the mean loss over this and the other processes' samples, in evaluation mode; 0 where none is."""
-        total, labelled = 0.0, 0
+    def held_out(self, stream: Iterator[MicroBatch]) -> tuple[float, int]:
+        """Return the mean loss over all processes' samples, in evaluation mode, and how many could not be used.
+
+        Raises:
+            NonFiniteLoss: it is no number.
+        """
+        total, labelled, bad = 0.0, 0, 0
         with evaluation_mode(self.engine.model), torch.no_grad():
             for batch in stream:
                 total += float(self._loss(batch, 0))
                 labelled += batch.labelled
-        total, count = self.processes.sums(total, labelled)
-        return total / count if count else 0.0
+                bad += len(batch.bad)
+        total, count, bad_samples = self.processes.sums(total, labelled, bad)
+        if not math.isfinite(total):
+            raise _not_finite("the held-out loss", total, self.updates - 1, ["of the held-out part"])
+        return (total / count if count else 0.0), round(bad_samples)
+
+    def check_bad(self, last: Sequence[Bad]) -> None:
+        """Stop where more samples were bad than the recipe allows; `last` are those of this step. Raises DataError."""
+        limit = self.recipe.data.max_bad
+        if self.bad <= limit:
+            return
+        reason = f"; the last one, {last[-1].id}: {last[-1].reason}" if last else ""
+        raise DataError(
+            f"{self.bad} samples could not be used, the recipe allows {limit}{reason}",
+            where=last[-1].where if last else "bad.jsonl",
+            fix="mend the data (bad.jsonl lists all), or raise data.max_bad",
+        )
 
     def _loss(self, batch: MicroBatch, seed: int) -> Tensor:
         inputs = inputs_of(
@@ -147,18 +172,7 @@ class Loop:
         if not self.processes.any(not bool(torch.isfinite(loss))):
             return
         here = [] if bool(torch.isfinite(loss)) else [one.id for one in batch.examples]
-        raise _not_finite("the loss", float(loss), number, self.processes.lists(here))
-
-    def _count_bad(self, bad: Sequence[Bad]) -> None:
-        self.bad += len(bad)
-        limit = self.recipe.data.max_bad
-        if self.bad > limit:
-            last = bad[-1]
-            raise DataError(
-                f"{self.bad} samples could not be used, the recipe allows {limit}; the last one: {last.reason}",
-                where=f"{last.id} ({last.where})",
-                fix="mend the data (bad.jsonl lists all), or raise data.max_bad",
-            )
+        raise _not_finite("the loss", loss.item(), number, self.processes.lists(here))
 
 
 class evaluation_mode:  # noqa: N801  a block, used like a function
@@ -194,11 +208,13 @@ def record_of(number: int, epoch: int, done: Done) -> Mapping[str, Any]:
         "samples": done.samples,
         "tokens": done.tokens,
         "labelled": done.labelled,
+        "shortened": done.shortened,
     }
 
 
-def _counts(batch: MicroBatch) -> tuple[int, int, int, int]:
-    return len(batch.examples), batch.tokens, batch.labelled, len(batch.bad)
+def _counts(batch: MicroBatch) -> tuple[int, ...]:
+    shortened = sum(one.shortened > 0 for one in batch.examples)
+    return len(batch.examples), batch.tokens, batch.labelled, len(batch.bad), shortened
 
 
 def _not_finite(what: str, value: float, number: int, ids: Sequence[str]) -> NonFiniteLoss:

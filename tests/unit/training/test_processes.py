@@ -1,19 +1,24 @@
 """Runs of one and two processes, killed and not: they end alike. Processes are forked, so each starts in a moment."""
 
+import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import socket
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from tests.unit.training.runs import log, losses, recipe, run, weights
+from tests.unit.training.test_deepspeed_files import USUAL
 from vgcli_core.errors import UsageError
+from vgcli_core.training import run_folder
 from vgcli_core.training.recipe import Recipe
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, and sends SIGKILL")
@@ -23,19 +28,25 @@ KILLED = recipe(
 )
 
 
-def start(what: Recipe, data: Path, out: Path, *, world: int = 1) -> list[multiprocessing.Process]:
-    """Start the processes of a run, as torchrun would."""
+def start(
+    what: Recipe, data: Path, out: Path | tuple[Path, ...], *, world: int = 1, **settings: Any
+) -> list[multiprocessing.Process]:
+    """Start the processes of a run, as torchrun would; each may have a folder of its own."""
+    outs = out if isinstance(out, tuple) else (out,) * world
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     context = multiprocessing.get_context("fork")
-    found = [context.Process(target=_work, args=(what, data, out, (rank, world, port))) for rank in range(world)]
+    found = [
+        context.Process(target=_work, args=(what, data, outs[rank], (rank, world, port), settings))
+        for rank in range(world)
+    ]
     for one in found:
         one.start()
     return found
 
 
-def _work(what: Recipe, data: Path, out: Path, place: tuple[int, int, int]) -> None:
+def _work(what: Recipe, data: Path, out: Path, place: tuple[int, int, int], settings: dict[str, Any]) -> None:
     rank, world, port = place
     torch.set_num_threads(1)
     if world > 1:
@@ -44,7 +55,7 @@ def _work(what: Recipe, data: Path, out: Path, place: tuple[int, int, int]) -> N
             **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
         }
     os.setpgid(0, 0)  # so that its own workers go with it
-    run(what, data, out)
+    run(what, data, out, **settings)
 
 
 def finish(what: Recipe, data: Path, out: Path, *, world: int = 1) -> None:
@@ -136,6 +147,30 @@ def test_deepspeed_gives_the_losses_of_one_process_and_right_names_and_goes_on(r
     kill_somewhere(zero, rooms, tmp_path / "run", seed=3, world=2)
     finish(zero, rooms, tmp_path / "run", world=2)
     assert losses(tmp_path / "run") == pytest.approx(losses(tmp_path / "zero"), rel=close)
+
+
+def test_a_process_that_sees_another_folder_stops_all(rooms, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder, "_PATIENCE", 0.5)
+    finish(recipe(run={"max_steps": 2}), rooms, tmp_path / "mine")
+    (tmp_path / "mine" / "status.json").unlink()  # as if it had been killed before its end
+    shutil.rmtree(tmp_path / "mine" / "model")
+    processes = start(recipe(run={"max_steps": 2}), rooms, (tmp_path / "mine", tmp_path / "other"), world=2)
+    for one in processes:
+        one.join(60)
+    assert processes[1].exitcode == 1
+    assert processes[0].exitcode != 0
+
+
+@pytest.mark.slow
+def test_a_users_deepspeed_file_trains_as_the_recipe_says(rooms, tmp_path):
+    finish(recipe(), rooms, tmp_path / "one")
+    file = tmp_path / "ds.json"
+    file.write_text(json.dumps(USUAL))
+    processes = start(recipe(), rooms, tmp_path / "zero", world=2, deepspeed=file)
+    for one in processes:
+        one.join(240)
+    assert [one.exitcode for one in processes] == [0, 0]
+    assert losses(tmp_path / "zero") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
 
 
 @pytest.mark.slow

@@ -2,11 +2,13 @@
 
 import errno
 import json
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.unit.training.memorising import answers_of, few_answers
 from tests.unit.training.runs import STEPS, log, losses, prepare_rooms, recipe, run, weights
@@ -138,6 +140,68 @@ def test_a_folder_that_holds_something_else_is_left_alone(rooms, tmp_path):
     assert (tmp_path / "thesis.tex").read_text() == "precious"
 
 
+def test_a_finished_run_stays_finished_when_its_checkpoints_are_removed(rooms, tmp_path):
+    run(recipe(run={"max_steps": 2}), rooms, tmp_path)
+    shutil.rmtree(tmp_path / "checkpoints")
+    outcome, said = run(recipe(run={"max_steps": 2}), rooms, tmp_path)
+    assert outcome.state == "finished"
+    assert any("is finished" in text for text in said)
+    assert (tmp_path / "model").is_dir()
+    with pytest.raises(UsageError, match=r"optim.lr"):
+        run(recipe(run={"max_steps": 2}, optim={"lr": 1.0}), rooms, tmp_path)
+
+
+def test_checkpoints_without_the_record_of_their_run_are_not_gone_on_from(rooms, tmp_path):
+    run(recipe(), rooms, tmp_path, after=stop_after(3))
+    (tmp_path / "run.json").unlink()
+    (tmp_path / "recipe.yaml").unlink()
+    with pytest.raises(UsageError, match=r"record is gone|something else"):
+        run(recipe(optim={"lr": 1e-3}), rooms, tmp_path)
+
+
+def test_what_a_kill_left_is_swept_and_what_others_left_is_not(rooms, tmp_path):
+    run(recipe(run={"max_steps": 2}), rooms, tmp_path)
+    for name in ("..model.new.abcd1234", ".best.new", ".checkpoints.gone", ".login", ".modelcache"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".status.abcd_234.json").touch()
+    run(recipe(run={"max_steps": 2}), rooms, tmp_path)
+    assert sorted(path.name for path in tmp_path.glob(".*")) == [".login", ".modelcache"]
+
+
+def test_other_weights_than_at_the_start_are_refused(rooms, tmp_path):
+    run(recipe(run={"max_steps": 1}), rooms, tmp_path / "first")
+    start = {"weights": str(tmp_path / "first" / "model"), "merger_hidden": 64}
+    run(recipe(start=start), rooms, tmp_path / "run", after=stop_after(3))
+    file = tmp_path / "first" / "model" / "model.safetensors"
+    tensors = load_file(file)
+    name = next(name for name in tensors if name.startswith("visual.") and tensors[name].dim() > 1)
+    save_file({**tensors, name: tensors[name] + 1}, file, metadata={"format": "pt"})
+    with pytest.raises(UsageError, match="another file than when this run began"):
+        run(recipe(start=start), rooms, tmp_path / "run")
+
+
+def test_samples_that_lose_frames_are_counted(rooms, tmp_path):
+    _, said = run(recipe(data={"max_length": 150, "max_bad": 1000}, run={"max_steps": 30}), rooms, tmp_path)
+    shortened = sum(line["shortened"] for line in log(tmp_path))
+    assert shortened > 0
+    assert f"{shortened} samples lost frames to fit into data.max_length" in said
+
+
+def test_a_measure_that_nobody_takes_costs_no_steps(rooms, tmp_path):
+    def validate(model, processor, rank, world):
+        return {"exact": 0.5}
+
+    from vgcli_core.training.progress import Settings, Watch
+    from vgcli_core.training.run import train
+
+    said = []
+    what = recipe(validation={"every": 2, "hold_out": 4, "best": "ground/acc@0.25", "generate": "rooms"})
+    settings = Settings(rooms, tmp_path, device="cpu")
+    outcome = train(what, settings, validate=validate, watch=Watch(say=said.append))
+    assert outcome.state == "finished"
+    assert any("there is exact, loss" in text for text in said)
+
+
 def test_a_full_disk_costs_no_checkpoint_and_the_run_goes_on_later(whole, rooms, tmp_path, monkeypatch):
     out = tmp_path / "run"
     write = checkpoints.write_tensors
@@ -195,6 +259,15 @@ def test_bad_samples_are_counted_and_named_and_do_not_stop_a_run(damaged, tmp_pa
 def test_more_bad_samples_than_the_recipe_allows_stop_a_run(damaged, tmp_path):
     with pytest.raises(DataError, match="the recipe allows 0"):
         run(recipe(run={"max_steps": 20}, data={"max_bad": 0}), damaged, tmp_path / "run")
+    assert (tmp_path / "run" / "bad.jsonl").read_text()
+
+
+def test_a_limit_that_is_lowered_below_what_was_left_out_stops_the_next_start(damaged, tmp_path):
+    out = tmp_path / "run"
+    outcome, _ = run(recipe(run={"max_steps": 20}), damaged, out, after=stop_after(19))
+    assert outcome.bad > 0
+    with pytest.raises(DataError, match="the recipe allows 0"):
+        run(recipe(run={"max_steps": 20}, data={"max_bad": 0}), damaged, out)
 
 
 def test_the_best_model_is_kept_by_what_is_measured(rooms, tmp_path):
