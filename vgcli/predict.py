@@ -133,6 +133,10 @@ def predict(
         float | None, typer.Option(help="Above 1 discourages repeated words.", rich_help_panel=_WRITE)
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Questions answered at once.", rich_help_panel=_WRITE)] = 8,
+    cache_features: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep what the encoders see, for further questions.", rich_help_panel=_MODEL),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, help="Seed of all random numbers.", rich_help_panel=_WRITE)
     ] = 0,
@@ -176,6 +180,7 @@ def predict(
             prompt_revision=_REVISIONS[prompt_revision] if prompt_revision else None,
             offline=offline,
             seed=seed,
+            cache_features=cache_features,
         )
         result = predictor.answer(
             source,

@@ -11,6 +11,7 @@ from torch import Tensor
 from vgcli_core.data.sample import Sample
 from vgcli_core.errors import DataError
 from vgcli_core.media.images import Pixels
+from vgcli_core.model.feature_cache import FeatureCache, encoded
 from vgcli_core.model.generate import Decoding, continue_from, prefill
 from vgcli_core.model.pixels import prepare_pixels
 from vgcli_core.model.processor import IGNORE, Processor
@@ -26,6 +27,7 @@ def answers(
     *,
     limits: Mapping[Task, int] = MAX_NEW_TOKENS,
     batch_size: int = 8,
+    cache: FeatureCache | None = None,
 ) -> list[str]:
     """Return a greedy answer to the first question of each sample, in order.
 
@@ -38,6 +40,7 @@ def answers(
         images: reads the frames of a sample, [H, W, 3] uint8 each.
         limits: new tokens of an answer, by task.
         batch_size: questions decoded together.
+        cache: where features of frames are looked for, and kept.
 
     Raises:
         MediaError, DataError: frames that cannot be read, a sample without frames.
@@ -50,7 +53,7 @@ def answers(
             raise DataError("a sample without frames", where=first.id, fix="this model is asked about frames")
         pixels = prepare_pixels(images(first), width=processor.frame_width, where=first.id)
         with torch.inference_mode():
-            fused = model.image_tokens(pixels.pixel_values, pixels.grid_thw.to(model.device), [pixels.geometry_frames])
+            fused = model.fuse([encoded(model, pixels, cache)])
         layouts: dict[tuple[int, ...], list[tuple[int, list[int]]]] = {}
         for place in members:
             prefix, question = _prompt(processor, samples[place], pixels.grid_thw)

@@ -18,13 +18,15 @@ from torch import Tensor
 
 from vgcli_core.atomic import atomic_path, output_errors, write_text
 from vgcli_core.errors import CheckpointError
-from vgcli_core.model.pixels import MERGE, geometry_size, grid_of
+from vgcli_core.model.pixels import MERGE, Pixels, geometry_size, grid_of
 from vgcli_core.model.vgllm import VGLLM, Features
 from vgcli_core.model.weights import write_tensors
 
 # Raised whenever model/pixels.py gives other pixels for the same frames; a test pins one picture to it.
 PREPROCESSING = 1
 ABOUT = "about.json"
+# What the shapes of the 2D tower's weights do not say. Other keys of its configuration differ between versions.
+_TOWER = ("num_heads", "hidden_act", "window_size", "fullatt_block_indexes", "patch_size", "spatial_merge_size")
 
 
 class FeatureCache:
@@ -92,6 +94,10 @@ class FeatureCache:
             self.folder / ABOUT, json.dumps({"fingerprint": self._fingerprint, **_about(model)}, indent=1) + "\n"
         )
 
+    def others(self) -> list[Path]:
+        """Return the folders beside this one that hold features of other encoders; they are never used."""
+        return sorted(file.parent for file in self.folder.parent.glob(f"*/{ABOUT}") if file.parent != self.folder)
+
     def _gone(self, key: str) -> CheckpointError:
         return CheckpointError(
             "cached features are missing or damaged",
@@ -101,7 +107,10 @@ class FeatureCache:
 
 
 def encoders_fingerprint(model: VGLLM) -> str:
-    """Return a SHA-256 over all that features depend on beside the frames: weights, sizes, order, width and dtype."""
+    """Return a SHA-256 over all that features depend on beside the frames: weights, sizes, order, width and dtype.
+
+    Reads every weight of both encoders: 3 GB at the published sizes, a few seconds.
+    """
     digest = hashlib.sha256(json.dumps(_about(model), sort_keys=True).encode())
     for name, part in (("2D", model.backbone.vision), ("3D", model.geometry_encoder)):
         for key, tensor in sorted(part.state_dict().items()):
@@ -110,10 +119,25 @@ def encoders_fingerprint(model: VGLLM) -> str:
     return digest.hexdigest()
 
 
+def encoded(model: VGLLM, pixels: Pixels, cache: FeatureCache | None) -> Features:
+    """Return what the encoders make of one sample's frames: from the cache where it has them, else written to it.
+
+    Raises:
+        OutputError: the cache cannot be written.
+    """
+    if cache is None:
+        return model.encode(pixels.pixel_values, pixels.grid_thw, pixels.geometry_frames)
+    fitted = (pixels.geometry_frames * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+    key = cache.key(digest_of(fitted))
+    if not cache.has(key):
+        cache.write(key, model.encode(pixels.pixel_values, pixels.grid_thw, pixels.geometry_frames))
+    return cache.read(key)
+
+
 def digest_of(frames: Tensor) -> str:
     """Return a checksum of fitted frames [F, H, W, 3] uint8 that no file of a prepared set holds."""
     digest = hashlib.sha256(f"pixels {tuple(frames.shape)}".encode())
-    digest.update(frames.contiguous().numpy())
+    digest.update(frames.contiguous().numpy().data)
     return digest.hexdigest()
 
 
@@ -142,10 +166,11 @@ def free_space(folder: Path) -> int:
 
 
 def _about(model: VGLLM) -> dict[str, object]:
-    config = model.config
+    config, tower = model.config, model.backbone.model.config.vision_config
     return {
         "preprocessing": PREPROCESSING,
         "frame_width": config.frame_width,
+        "tower": {name: getattr(tower, name) for name in _TOWER},
         "geometry_encoder": config.geometry_encoder,
         "geometry": model.geometry_encoder.config.model_dump(mode="json"),
         "reference_frame": config.reference_frame,

@@ -33,6 +33,7 @@ def load(
     revision: str | None = None,
     offline: bool = False,
     seed: int = 0,
+    cache_features: Path | None = None,
 ) -> Predictor:
     """Load a model to ask.
 
@@ -48,11 +49,13 @@ def load(
         revision: branch, tag or commit on the hub.
         offline: use only what is on this machine.
         seed: of weights that no file holds: the demo model's, or a new fusion's.
+        cache_features: folder where the encoders' features of frames are kept (`Predictor.cache_features`).
 
     Raises:
         CheckpointError: weights or configuration that are missing, damaged, or do not fit together.
         ResourceError: no such device, or too little memory.
         UsageError: options that are unknown or contradict each other.
+        OutputError: `cache_features` cannot be written.
     """
     started = time.perf_counter()
     if euler_convention is not None and prompt_revision is None:
@@ -76,6 +79,8 @@ def load(
         hub_name = "" if Path(chosen).exists() or revision else str(chosen)
         network, report = load_model(folder, options, name=hub_name, geometry=encoder)
         predictor = Predictor(network, tokenizer, report, name=str(chosen), seed=seed)
+    if cache_features is not None:
+        predictor.cache_features(cache_features)
     predictor.load_seconds = time.perf_counter() - started
     return predictor
 

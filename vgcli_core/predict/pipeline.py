@@ -21,6 +21,7 @@ from vgcli_core.errors import ConventionError, UsageError
 from vgcli_core.media.frames import Frames, read_frames
 from vgcli_core.media.sampling import Sampling
 from vgcli_core.model.checkpoint import LoadReport
+from vgcli_core.model.feature_cache import FeatureCache, encoded, encoders_fingerprint
 from vgcli_core.model.generate import Decoding, continue_from, prefill
 from vgcli_core.model.pixels import Fit, Pixels
 from vgcli_core.model.processor import Processor
@@ -59,6 +60,15 @@ class Predictor:
         self.name = name
         self.seed = seed
         self.load_seconds = 0.0
+        self.cache: FeatureCache | None = None
+
+    def cache_features(self, folder: Path) -> None:
+        """From now on keep in `folder` what the encoders make of frames, and look there first.
+
+        The encoders' weights are read once for it, a few seconds at the published sizes. Raises OutputError.
+        """
+        self.cache = FeatureCache(folder, fingerprint=encoders_fingerprint(self.model))
+        self.cache.describe(self.model)
 
     def __repr__(self) -> str:
         info = self.info()
@@ -230,7 +240,7 @@ class _Run:
     def _encode(self, pixels: Pixels) -> Tensor:
         model = self.predictor.model
         with torch.inference_mode():
-            return model.image_tokens(pixels.pixel_values, pixels.grid_thw.to(model.device), [pixels.geometry_frames])
+            return model.fuse([encoded(model, pixels, self.predictor.cache)])
 
     def _answer_layout(
         self, members: list[int], frames: Frames, pixels: Pixels, fused: Tensor, *, frame_names: bool

@@ -82,6 +82,8 @@ def fill(
             "few samples share their frames, so there is little to save: `vgllm prepare ... --frames fixed` gives all "
             "samples of a scene the same ones"
         )
+    if others := cache.others():
+        watch.say(f"features of other encoders are there too, and not used: {', '.join(one.name for one in others)}")
     _check_room(cache, whole, new, limit)
     if len(there) < len(lists) and rank == 0:
         cache.describe(model)
@@ -108,10 +110,10 @@ def fill(
 
 
 class _Place(NamedTuple):
-    """A sample that shows a list of frames: its mixture, its position there, and how many frames."""
+    """A sample that shows a list of frames: its mixture, its position there and how many frames."""
 
     mixture: int
-    index: int
+    position: int
     frames: int
 
 
@@ -140,7 +142,7 @@ def _places(mixtures: Sequence[Mixture]) -> Iterator[tuple[int, int]]:
 
 
 def _read(mixtures: Sequence[Mixture], place: _Place) -> list[Pixels]:
-    return mixtures[place.mixture].images(place.index)
+    return mixtures[place.mixture].images(place.position)
 
 
 def _sizes(
@@ -150,7 +152,7 @@ def _sizes(
     frame: dict[Path, int] = {}
     sizes = {}
     for key, place in places.items():
-        root = mixtures[place.mixture].root(place.index)
+        root = mixtures[place.mixture].root(place.position)
         if root not in frame:
             with suppress(VgllmError):
                 height, width = _read(mixtures, place)[0].shape[:2]

@@ -128,7 +128,10 @@ class Examples(Dataset["Example | Bad"]):
         """Return the example without its frames, where the cache knows them and the sample fits as it is."""
         if self.cache is None or not sample.frames:
             return None
-        key = self.cache.key(frames_digest(sample, self.mixture.root(index)))
+        try:
+            key = self.cache.key(frames_digest(sample, self.mixture.root(index)))
+        except VgllmError:
+            return None  # reading the frames says what is wrong with them
         if not self.cache.has(key):
             return None
         grid = self.cache.grid(key)

@@ -186,14 +186,14 @@ def sizes_of(config: ModelConfig, plain: dict[str, Any], *, name: str) -> Sizes:
         len(vision.fullatt_block_indexes),
         (vision.window_size // vision.patch_size) ** 2,
     )
-    merged = model.geometry_merger.mlp[0] if model.has_geometry else None
+    merged = next(model.geometry_merger.mlp.children()) if model.has_geometry else None
     return Sizes(
         name,
         decoder,
         tower,
         _encoder(model),
-        0 if merged is None else merged.in_features,
-        0 if merged is None else merged.out_features,
+        merged.in_features if isinstance(merged, nn.Linear) else 0,
+        merged.out_features if isinstance(merged, nn.Linear) else 0,
         sum(p.numel() for p in model.feature_fusion.parameters()) if model.has_geometry else 0,
         {part: parts[part] for part in PARTS},
         idle,

@@ -10,8 +10,10 @@ from vgcli_core.data.sample import Sample, Turn, human_turn
 from vgcli_core.errors import DataError
 from vgcli_core.model.answer import answers, group_by_frames
 from vgcli_core.model.demo import demo_model
+from vgcli_core.model.feature_cache import FeatureCache, encoders_fingerprint
 from vgcli_core.model.pixels import prepare_pixels
 from vgcli_core.model.processor import Processor
+from vgcli_core.model.vgllm import Counts
 
 LIMITS = {"ask": 6, "ground": 4, "detect": 6, "caption": 5}
 
@@ -80,3 +82,13 @@ def test_samples_are_grouped_by_what_the_model_sees():
 def test_a_sample_without_frames_is_refused(model_and_processor):
     with pytest.raises(DataError, match="without frames"):
         answers(*model_and_processor, [sample("x", "why?", ())], images)
+
+
+def test_features_that_are_kept_give_the_same_answers_without_encoding(model_and_processor, tmp_path):
+    model, processor = model_and_processor
+    expected = answers(model, processor, SAMPLES, images, limits=LIMITS)
+    cache = FeatureCache(tmp_path, fingerprint=encoders_fingerprint(model))
+    for calls in (3, 0):
+        model.counts = Counts()
+        assert answers(model, processor, SAMPLES, images, limits=LIMITS, cache=cache) == expected
+        assert model.counts.encoder_calls == calls

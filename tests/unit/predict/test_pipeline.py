@@ -55,6 +55,22 @@ def test_the_video_is_encoded_once_and_its_prefix_read_once_per_prompt_layout(mo
     assert (one["encoder_calls"], one["frames_encoded"], one["prefix_runs"]) == (1, 6, 1)
 
 
+def test_cached_features_give_the_same_answers_and_no_frame_is_encoded_again(video, tmp_path):
+    plain = load(device="cpu").answer(video, QUESTIONS, sampling=SIX)
+    for calls, frames in ((1, 6), (0, 0)):  # another process finds what the first one left
+        again = load(device="cpu", cache_features=tmp_path).answer(video, QUESTIONS, sampling=SIX)
+        assert [a.text for a in again.answers] == [a.text for a in plain.answers]
+        assert (again.counts["encoder_calls"], again.counts["frames_encoded"]) == (calls, frames)
+    padded = load(device="cpu", cache_features=tmp_path).answer(video, QUESTIONS[:1], sampling=Sampling(num_frames=5))
+    assert padded.counts["encoder_calls"] == 1
+    assert (
+        load(device="cpu", seed=1, cache_features=tmp_path)
+        .answer(video, QUESTIONS[:1], sampling=SIX)
+        .counts["encoder_calls"]
+        == 1
+    ), "other weights"
+
+
 def test_a_shared_prefix_gives_the_tokens_of_the_whole_prompt_in_one_pass(model, video):
     import torch
 

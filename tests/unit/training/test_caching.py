@@ -171,6 +171,16 @@ def test_what_it_will_cost_is_said_and_how_to_save_more(filling):
     assert any("--frames fixed" in text for text in filling.said)
 
 
+def test_features_of_other_encoders_are_said_to_be_there(filling, tiny):
+    filling()
+    assert not any("other encoders" in text for text in filling.said)
+    filling.cache = FeatureCache(filling.cache.folder.parent, fingerprint="0" * 64)
+    filled, encoded = filling()
+    assert (filled.reused, encoded) == (0, LISTS)
+    first = encoders_fingerprint(tiny[0])[:16]
+    assert f"features of other encoders are there too, and not used: {first}" in filling.said
+
+
 # Whole runs
 
 
@@ -234,10 +244,14 @@ def test_a_later_run_encodes_nothing(rooms, tmp_path, monkeypatch):
     assert len(calls) == ROOMS  # of another dtype
 
 
-def test_bad_samples_are_the_same_ones(rooms, tmp_path):
+@pytest.mark.parametrize("damage", ["cut off", "gone"])
+def test_bad_samples_are_the_same_ones_for_the_same_reasons(rooms, tmp_path, damage):
     data = shutil.copytree(rooms, tmp_path / "data")
     frame = sorted((data / "rooms" / "frames" / "rooms").rglob("*.jpg"))[4]
-    frame.write_bytes(frame.read_bytes()[:200])
+    if damage == "gone":
+        frame.unlink()
+    else:
+        frame.write_bytes(frame.read_bytes()[:200])
     for name, cache in (("plain", None), ("cached", tmp_path / "cache")):
         outcome, _ = run(recipe(), data, tmp_path / name, cache=cache)
         assert outcome.bad > 0
