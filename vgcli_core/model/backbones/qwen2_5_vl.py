@@ -97,7 +97,9 @@ class Qwen25VL(nn.Module):
 
     def checkpoint_gradients(self) -> None:
         """Compute activations a second time in the backward pass instead of keeping them; only in training mode."""
-        self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        # The newer name is not in every version; the older one goes in transformers 6.
+        name = "activation" if hasattr(self.model, "activation_checkpointing_enable") else "gradient"
+        getattr(self.model, f"{name}_checkpointing_enable")({"use_reentrant": False})
 
     @property
     def attention(self) -> str:
