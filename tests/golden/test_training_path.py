@@ -150,7 +150,7 @@ class Recorded:
     """A recorded batch where the loop expects a micro-batch of examples."""
 
     def __init__(self, inputs: ModelInputs) -> None:
-        self.inputs, self.examples, self.bad = inputs, [inputs], []
+        self.inputs, self.examples, self.bad, self.shortened = inputs, [inputs], [], 0
         self.tokens, self.labelled = int(inputs.attention_mask.sum()), int((inputs.labels[:, 1:] != -100).sum())
 
 

@@ -88,6 +88,11 @@ class MicroBatch:
         return sum(len(one.encoded.input_ids) for one in self.examples)
 
     @property
+    def shortened(self) -> int:
+        """Examples that lost frames."""
+        return sum(one.shortened > 0 for one in self.examples)
+
+    @property
     def labelled(self) -> int:
         """Tokens that are learnt."""
         return sum(_learnt(one.encoded) for one in self.examples)

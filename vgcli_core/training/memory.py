@@ -78,15 +78,19 @@ def memory_of(
     e = 2 if half else 4
     kinds = _Kinds(e, e, 4 if zero == 0 else e, autocast=half and zero == 0)
     spread = world if zero else 1
+    # In stage 3 encoders stay whole in every process; they are frozen there.
+    whole = sum(shares[part].frozen for part in ("vision_tower", "connector", "geometry_encoder")) * kinds.frozen
+    weights = frozen * kinds.frozen + trained * kinds.trained
     static = {
-        "weights": (frozen * kinds.frozen + trained * kinds.trained) // (world if zero == 3 else 1),
+        "weights": whole + (weights - whole) // world if zero == 3 else weights,
         "optimizer": (8 + (4 if zero else 0)) * trained // spread,
         "DeepSpeed buffers": 2 * min(_BUCKET, trained) * e if zero else 0,
     }
     if zero == 3:
-        static["DeepSpeed buffers"] += min(_GATHERED, trained + frozen) * e
+        static["DeepSpeed buffers"] += min(_GATHERED, (weights - whole) // e) * e
     gradients = {"gradients": trained * kinds.trained // spread}
-    early = gradients if turns > 1 else {}
+    # Several processes without DeepSpeed keep the buckets that they add gradients up in.
+    early = gradients if turns > 1 or (zero == 0 and world > 1) else {}
     count = _Counts(sizes, recipe, longest, kinds, gpu)
     held = {"inputs and features": 0 if cached else count.pixels()} | {"activations": 0}
     features = count.features()
@@ -206,7 +210,9 @@ class _Counts:
 
     def scores(self, *, forward: bool) -> int:
         """Scores of the labelled tokens: as computed, float32, their logarithms; backward two gradients more."""
-        scored = min(_SCORED_AT_ONCE, self.micro * self.longest.text)
+        scored = self.micro * self.longest.text
+        if self.recipe.run.zero < 3:  # there all are scored at once, so that processes stay in step
+            scored = min(_SCORED_AT_ONCE, scored)
         half = 2 if self.kinds.e == 2 else 0  # beside the same in float32
         return scored * self.decoder.vocabulary * (half + 4 + 4 + (0 if forward else 4))
 

@@ -131,6 +131,9 @@ def start_processes(recipe: Recipe, *, device: str = "auto", deepspeed: Path | N
         if cpu:
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
         plugin = _plugin(config)
+    if not dist.is_initialized():
+        # What another user of accelerate in this process has left would decide how many we are.
+        AcceleratorState._reset_state(reset_partial_state=True)
     try:
         accelerator = Accelerator(
             # Told that it is on a CPU, accelerate would leave DeepSpeed out.

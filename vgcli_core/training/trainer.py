@@ -213,8 +213,7 @@ def record_of(number: int, epoch: int, done: Done) -> Mapping[str, Any]:
 
 
 def _counts(batch: MicroBatch) -> tuple[int, ...]:
-    shortened = sum(one.shortened > 0 for one in batch.examples)
-    return len(batch.examples), batch.tokens, batch.labelled, len(batch.bad), shortened
+    return len(batch.examples), batch.tokens, batch.labelled, len(batch.bad), batch.shortened
 
 
 def _not_finite(what: str, value: float, number: int, ids: Sequence[str]) -> NonFiniteLoss:
