@@ -144,7 +144,8 @@ def train(
         ),
     ] = None,
     cache_limit: Annotated[
-        float, typer.Option(metavar="GB", min=0, help="What --cache-features may grow to.", rich_help_panel=_RUN)
+        float,
+        typer.Option(metavar="GB", min=0, help="What this mixture's features may take.", rich_help_panel=_RUN),
     ] = 200.0,
     track: Annotated[
         list[Track] | None,

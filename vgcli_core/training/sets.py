@@ -52,8 +52,12 @@ def prepare_command(dataset: Dataset, wanted: DataSet, root: Path) -> str:
         words += ["--split", wanted.split]
     if wanted.num_frames not in (None, dataset.num_frames):
         words += ["--num-frames", str(wanted.num_frames)]
-    options = [wanted.prepare] if wanted.prepare else []
-    return " ".join([*words, *options, "--out", shlex.quote(root.as_posix())])
+    # The recipe may be somebody else's, and the command is there to be pasted: no word of it is left to the shell.
+    try:
+        words += shlex.split(wanted.prepare)
+    except ValueError:
+        words.append(wanted.prepare)
+    return shlex.join([*words, "--out", root.as_posix()])
 
 
 def _checked(key: str, wanted: DataSet, dataset: Dataset, found: Prepared) -> Prepared:
