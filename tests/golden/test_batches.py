@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from vgcli_core.data.mixture import TAGS, Part, estimated_length, mix
@@ -21,9 +22,6 @@ from vgcli_core.training.examples import Bad, Examples, MicroBatch, inputs_of
 from vgcli_core.training.order import steps_of_epoch
 from vgcli_core.training.recipe import Batch
 
-# What the reference refuses, or silently breaks, and what ours makes of it: a test of its own each.
-REFUSED = {"image_then_text", "text_then_image", "mixed_tags", "different_frame_shapes_in_one_sample"}
-
 
 @dataclass
 class Recorded:
@@ -33,6 +31,17 @@ class Recorded:
     tensors: dict
     places: dict[str, int]
     examples: Examples
+
+    @property
+    def compared(self) -> dict[str, dict]:
+        """Batches that the reference has made whole, or cut off; of the others it recorded how it fails."""
+        return {name: facts for name, facts in self.facts.items() if "pixel_values" in facts}
+
+    @property
+    def failing(self) -> dict[str, list[str]]:
+        """Samples of batches that the reference cannot make, or makes without a part."""
+        others = self.facts.keys() - self.compared.keys()
+        return {name: self.facts[name]["samples"] for name in sorted(others) if self.facts[name].get("samples")}
 
     def inputs(self, names: list[str], *, packing: bool = False) -> ModelInputs:
         found = [self.examples[self.places[name]] for name in names]
@@ -65,14 +74,12 @@ def recorded(golden_or_copy, tmp_path_factory) -> Recorded:
     entries = {entry["id"]: entry for entry in json.loads((folder / "annotations.json").read_text())}
     wanted = sorted({name for case in facts.values() for name in case.get("samples", ())})
     samples = [sample_of(entries[name], folder / "media") for name in wanted]
-    shapes = replace(samples[0], id="shapes", frames=("misc/tall.png", "spar/scene_y/0.png"), markers=None)
-    shapes = replace(shapes, conversations=(Turn("human", IMAGE * 2), Turn("gpt", "Two.")))
-    samples += [shapes, replace(shapes, id="flat", tag="2d")]
     root = tmp_path_factory.mktemp("golden")
     for name in {name for sample in samples for name in sample.frames}:
         target = root / "frames" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / "media" / name, target)
+    samples += _shapes(root / "frames")
     (root / "train.jsonl").write_text("".join(f"{to_line(one)}\n" for one in samples), encoding="utf-8", newline="\n")
     mixture, _ = mix([Part("golden", Prepared(root, {"splits": {"train": {}}}), "train")], seed=0)
     processor = Processor(AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True))
@@ -81,16 +88,23 @@ def recorded(golden_or_copy, tmp_path_factory) -> Recorded:
     return Recorded(facts, load_file(folder / "batches.safetensors"), places, examples)
 
 
+def _shapes(frames: Path) -> list[Sample]:
+    """Two samples of our own, of a tall and a wide picture, one of each tag."""
+    for name, (width, height) in {"ours_tall.png": (60, 110), "ours_wide.png": (120, 80)}.items():
+        noise = np.random.default_rng(0).integers(0, 200, (height, width, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(frames / name)
+    turns = (Turn("human", IMAGE * 2), Turn("gpt", "Two."))
+    shapes = Sample("ours", "golden", "train", "room", "ask", ("ours_tall.png", "ours_wide.png"), turns)
+    return [shapes, replace(shapes, id="ours_flat", tag="2d")]
+
+
 def test_every_recorded_batch_is_compared(recorded):
-    with_ids = {name.partition("/")[0] for name in recorded.tensors}
-    assert with_ids == {name for name, facts in recorded.facts.items() if "pixel_values" in facts}
-    assert set(recorded.facts) - with_ids == REFUSED
-    assert with_ids
+    assert {name.partition("/")[0] for name in recorded.tensors} == recorded.compared.keys()
+    assert recorded.compared
 
 
 def test_batches_hold_the_recorded_ids_labels_masks_positions_and_grids(recorded):
-    for name in sorted(set(recorded.facts) - REFUSED):
-        facts = recorded.facts[name]
+    for name, facts in recorded.compared.items():
         found = recorded.inputs(facts["samples"])
         # Cutting to the model's length, as the reference does, is done here: ours refuses such samples (below).
         ours = {
@@ -105,8 +119,7 @@ def test_batches_hold_the_recorded_ids_labels_masks_positions_and_grids(recorded
 
 
 def test_batches_hold_the_recorded_pixels(recorded):
-    for name in sorted(set(recorded.facts) - REFUSED):
-        facts = recorded.facts[name]
+    for name, facts in recorded.compared.items():
         found = recorded.inputs(facts["samples"])
         assert [list(frames.shape) for frames in found.geometry_frames] == facts["images_vggt_shapes"], name
         digest = facts["pixel_values"]
@@ -117,18 +130,27 @@ def test_batches_hold_the_recorded_pixels(recorded):
         assert float(found.pixel_values.double().abs().sum()) == pytest.approx(digest["abs_sum"], rel=1e-6), name
 
 
-def test_samples_that_the_reference_cuts_off_in_a_picture_are_refused(recorded):
-    facts = recorded.facts["truncated"]
-    short = Examples(recorded.examples.mixture, recorded.examples.processor, max_length=facts["model_max_length"])
-    for name in facts["samples"]:
-        found = short[recorded.places[name]]
-        assert isinstance(found, Bad) and "tokens, and data.max_length allows 200" in found.reason
+def test_samples_that_the_reference_cuts_off_are_refused_or_lose_whole_frames(recorded):
+    for facts in recorded.compared.values():
+        limit = facts["model_max_length"]
+        short = Examples(recorded.examples.mixture, recorded.examples.processor, max_length=limit)
+        for name in facts["samples"]:
+            whole, found = (each[recorded.places[name]] for each in (recorded.examples, short))
+            if len(whole.encoded.input_ids) <= limit:
+                assert torch.equal(found.encoded.input_ids, whole.encoded.input_ids), name
+            elif isinstance(found, Bad):
+                assert f"data.max_length allows {limit}" in found.reason
+            else:
+                assert found.shortened == len(whole.grid_thw) - len(found.grid_thw) > 0
+                assert len(found.encoded.input_ids) <= limit
 
 
-@pytest.mark.parametrize("name", ["image_then_text", "text_then_image"])
-def test_pictures_and_text_alone_share_a_batch_in_any_order(recorded, name):
-    names = recorded.facts[name]["samples"]
-    assert names
+def test_pictures_and_text_alone_share_a_batch_in_any_order(recorded):
+    for names in recorded.failing.values():
+        _check_rows(recorded, names)
+
+
+def _check_rows(recorded: Recorded, names: list[str]) -> None:
     both, packed = recorded.inputs(names), recorded.inputs(names, packing=True)
     for row, one in enumerate(names):
         alone = recorded.inputs([one])
@@ -154,7 +176,7 @@ def test_tags_are_never_mixed(recorded):
 
 
 def test_frames_of_different_shapes_are_padded_to_one(recorded):
-    found = recorded.inputs(["shapes"])
+    found = recorded.inputs(["ours"])
     assert found.geometry_frames[0].shape == (2, 3, 518, 518)
     assert found.grid_thw.tolist() == [[1, 36, 36]] * 2
     assert bool((found.geometry_frames[0][1, :, 0] == 1).all())  # white above the lower one
