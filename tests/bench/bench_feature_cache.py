@@ -15,17 +15,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-import torch
-from transformers import Qwen2_5_VLForConditionalGeneration
+from bench_train_memory import build, example
 
-from vgcli_core.model.backbones.qwen2_5_vl import Qwen25VL
 from vgcli_core.model.config import ModelConfig
 from vgcli_core.model.demo import demo_tokenizer
 from vgcli_core.model.feature_cache import FeatureCache, digest_of, encoders_fingerprint
-from vgcli_core.model.pixels import MERGE, PATCH, fit_frames, geometry_size, grid_of, pixels_of
+from vgcli_core.model.pixels import MERGE, PATCH, geometry_size, grid_of, pixels_of
 from vgcli_core.model.processor import Processor
-from vgcli_core.model.vgllm import VGLLM, Features
+from vgcli_core.model.vgllm import Features
 from vgcli_core.training.engines import start_engine
 from vgcli_core.training.examples import Example, MicroBatch
 from vgcli_core.training.parts import choose
@@ -79,29 +76,6 @@ def configurations(size: str, image_token: int) -> tuple[ModelConfig, dict[str, 
         "img_size": 252,
     }
     return ModelConfig(geometry=geometry, frame_width=252, merger_hidden=2 * one["width"]), plain
-
-
-def build(recipe: Recipe, config: ModelConfig, plain: dict[str, Any], device: torch.device) -> VGLLM:
-    """Build with random weights: frozen parts in the precision of the products, trained ones in float32."""
-    torch.manual_seed(0)
-    with device:
-        read = Qwen25VL.read_config(plain)
-        read._attn_implementation = "sdpa"
-        model = VGLLM(config, Qwen25VL(Qwen2_5_VLForConditionalGeneration(read)))
-    model.feature_dtype = torch.bfloat16 if recipe.run.precision == "bf16" else torch.float32
-    for part in (model.backbone.vision, model.geometry_encoder):
-        for parameter in part.parameters():
-            parameter.data = parameter.data.to(model.feature_dtype)
-    return model
-
-
-def example(processor: Processor, num_frames: int, width: int) -> Example:
-    """Return a sample of random 4:3 frames."""
-    noise = np.random.default_rng(0).integers(0, 255, (num_frames, 480, 640, 3), dtype=np.uint8)
-    fitted = fit_frames(list(noise), width=width).frames
-    grid = torch.tensor([grid_of(*fitted.shape[1:3])] * num_frames)
-    turns = [{"from": "human", "value": "<image>" * num_frames + "Where?"}, {"from": "gpt", "value": ANSWER}]
-    return Example(0, "noise", processor.conversation(turns, grid), fitted, grid)
 
 
 def work(sizes: Sizes, recipe: Recipe, *, frames: int, height: int, width: int, text: int) -> tuple[float, float]:
