@@ -4,6 +4,7 @@ Only numbers are kept, a few bytes for each sample; a sample itself is read from
 drawn depends on the keys of the sets, their files and the seed alone.
 """
 
+import hashlib
 import json
 from array import array
 from collections.abc import Mapping, Sequence
@@ -159,9 +160,11 @@ def _read(part: Part, codes: dict[str, int]) -> _Columns:
     path = part.prepared.path(part.split)
     offsets, lengths, tags, scenes = array("q"), array("i"), array("b"), array("i")
     offset = 0
+    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
+                digest.update(line)
                 try:
                     row = json.loads(line)
                     lengths.append(estimated_length(len(row["frames"]), row["conversations"]))
@@ -177,6 +180,7 @@ def _read(part: Part, codes: dict[str, int]) -> _Columns:
                 offset += len(line)
     except OSError as error:
         raise unreadable(path, error) from error
+    _check_whole(part, len(offsets), digest.hexdigest())
     return _Columns(
         np.array(offsets, dtype=np.int64),
         np.arange(1, len(offsets) + 1, dtype=np.int32),
@@ -184,6 +188,23 @@ def _read(part: Part, codes: dict[str, int]) -> _Columns:
         np.array(tags, dtype=np.int8),
         np.array(scenes, dtype=np.int32),
     )
+
+
+def _check_whole(part: Part, count: int, sha256: str) -> None:
+    """Compare a file with what the manifest says of it. Raises DataError."""
+    facts = part.prepared.manifest["splits"][part.split]
+    expected = facts.get("samples", count)
+    what = ""
+    if count != expected:
+        what = f"it has {count} samples, the manifest says {expected}"
+    elif facts.get("sha256", sha256) != sha256:
+        what = "it was changed since it was prepared: its checksum is not that of the manifest"
+    elif count == 0:
+        what = "it holds no samples"
+    if what:
+        raise DataError(
+            what, where=str(part.prepared.path(part.split)), fix="prepare the set again, or copy all of it again"
+        )
 
 
 def _quotas(places: NDArray[np.int16], num_parts: int, hold_out: int) -> list[int]:

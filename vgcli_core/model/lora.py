@@ -156,6 +156,11 @@ def save_adapter(model: VGLLM, folder: str | Path, *, base: str, replaced: Mappi
     return folder
 
 
+def check_peft() -> None:
+    """Make sure that adapters can be made; cheap to ask before weights are loaded. Raises ResourceError."""
+    _peft()
+
+
 def _peft() -> Any:
     try:
         import peft

@@ -4,6 +4,7 @@ The form is the same for one process, many, and every ZeRO stage, so a run can g
 checkpoint has its name only when it is complete; older ones go after that, so a full disk costs no checkpoint.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from vgcli_core.model.weights import write_tensors
 
 FOLDER = "checkpoints"
 _SHARD = 2 * 10**9  # bytes in memory at a time
+_AGAIN = "there is no other one: begin again with --restart"
 _NAME = re.compile(r"step-(\d{6,})")
 
 
@@ -33,6 +35,21 @@ class Saved:
     step: int
     folder: Path
     state: dict[str, Any]
+
+    def verify(self, *, others: int) -> None:
+        """Compare the files with their checksums; `others` is how many older checkpoints there are.
+
+        Raises:
+            CheckpointError: a file is damaged or missing.
+        """
+        for name, expected in self.state["files"].items():
+            path = self.folder / name
+            if not path.is_file() or _checksum(path) != expected:
+                raise CheckpointError(
+                    f"{name} of the newest checkpoint is {'damaged' if path.is_file() else 'missing'}",
+                    where=str(path),
+                    fix=f"remove the folder {self.folder.name}: the one before it serves" if others else _AGAIN,
+                )
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
         """Yield the trained weights by name. Raises CheckpointError."""
@@ -82,7 +99,8 @@ class Writer:
 
     def _name(self, state: Mapping[str, Any]) -> None:
         with self._kept():
-            text = json.dumps(state, indent=2) + "\n"
+            files = {path.name: _checksum(path) for path in sorted(self._temporary.iterdir())}
+            text = json.dumps({**state, "files": files}, indent=2) + "\n"
             (self._temporary / "state.json").write_text(text, encoding="utf-8")
             for path in (*self._temporary.iterdir(), self._temporary):
                 _sync(path)
@@ -115,11 +133,13 @@ def saved(run: Path) -> list[Saved]:
             continue
         try:
             state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-            if not {"updates", "bad", "best"} <= state.keys():
+            if not {"updates", "bad", "best", "files"} <= state.keys():
                 raise ValueError("state.json lacks what a run writes into it")
         except (OSError, ValueError, AttributeError) as error:
             raise CheckpointError(
-                f"the checkpoint cannot be read: {error}", where=str(folder), fix="remove this folder; older ones serve"
+                f"the checkpoint cannot be read: {error}",
+                where=str(folder),
+                fix="remove this folder; an older one serves, or without any begin again with --restart",
             ) from error
         found.append(Saved(int(match[1]), folder, state))
     return sorted(found, key=lambda one: one.step)
@@ -153,6 +173,11 @@ def recover(target: Path) -> None:
     old = target.with_name(f".{target.name}.old")
     if old.is_dir() and not target.exists():
         old.replace(target)
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from vgcli_core.data.mixture import Mixture, mix
-from vgcli_core.errors import UsageError, VgllmError
+from vgcli_core.errors import UsageError, VgllmError, first_line
 from vgcli_core.model.feature_cache import FeatureCache, encoders_fingerprint
+from vgcli_core.model.lora import check_peft
 from vgcli_core.model.pixels import pixels_of
 from vgcli_core.model.vgllm import Features
 from vgcli_core.training.caching import fill
@@ -58,13 +59,15 @@ def train(
         VgllmError: whatever a user can act on; the run folder stays such that the same command continues.
     """
     check_trackers(settings.trackers)
+    if recipe.trained.language_model == "lora":
+        check_peft()
     processes = start_processes(recipe, device=settings.device, deepspeed=settings.deepspeed)
     try:
         if validate is not None and processes.zero == 3:
             raise UsageError(
                 "answers cannot be generated while the weights are spread over processes (ZeRO stage 3)",
                 where="validation.generate",
-                fix="--set validation.generate='\"\"' (the held-out loss is measured all the same), or use stage 2",
+                fix="--set validation.generate= (the held-out loss is measured all the same), or use stage 2",
             )
         with ExitStack() as stack:
             folder = RunFolder(settings.out, processes)
@@ -74,12 +77,12 @@ def train(
             except VgllmError as problem:
                 folder.fail(problem)
                 raise
-            except RuntimeError as problem:
+            except Exception as problem:
                 # torch reports the death of a process that reads frames wherever this one happens to be.
-                lost = lost_worker(problem)
+                lost = lost_worker(problem) if isinstance(problem, RuntimeError) else None
+                folder.fail(lost or VgllmError(f"{type(problem).__name__}: {first_line(problem)}"))
                 if lost is None:
                     raise
-                folder.fail(lost)
                 raise lost from problem
     finally:
         processes.close()
@@ -135,6 +138,11 @@ class _Run:
             )
         plan = planned(mixture, recipe)
         done = checkpoint.step if checkpoint else 0
+        aside = sum(counts["left with their scene"] for counts in mixture.counts.values())
+        self.watch.say(
+            f"{len(mixture)} samples to train on, {len(held_out)} held out"
+            + (f"; {aside} more are of held-out scenes and not used" if aside else "")
+        )
         if found.finished:
             self.watch.say(f"this run is finished: {len(plan)} steps; --restart begins anew")
             return Outcome("finished", len(plan), len(plan), out, bad=checkpoint.state["bad"] if checkpoint else 0)
@@ -163,7 +171,7 @@ class _Run:
                 log.step(record_of(at, plan[at - 1][0], result))
                 for bad in result.bad:
                     log.bad(at, bad)
-                loop.check_bad(result.bad)
+                loop.check_bad(result)
                 measures: Mapping[str, float] = {}
                 if recipe.validation.every and (at % recipe.validation.every == 0 or at == len(plan)):
                     measures = self._measure(loop, held, started)
@@ -181,6 +189,7 @@ class _Run:
                         "best": self.best,
                     }
                     self.folder.save(engine, at, state, keep=recipe.run.keep)
+                    self.folder.status("running", step=at, steps=len(plan))
                 if asked and at < len(plan):
                     self.folder.status("interrupted", step=at, steps=len(plan), signal=asked)
                     return Outcome("interrupted", at, len(plan), out, signal=asked, bad=loop.bad)
@@ -268,7 +277,7 @@ class _Run:
         self.watch.doing(f"reading {checkpoint.folder.name}")
         loop.updates, loop.bad = checkpoint.state["updates"], checkpoint.state["bad"]
         loop.shortened = checkpoint.state.get("shortened", 0)
-        loop.check_bad(())
+        loop.check_bad(None)
         self.best = dict(checkpoint.state["best"])
         loop.engine.load(checkpoint.weights(), checkpoint.moments(), loop.updates)
         self.watch.say(f"continuing after step {checkpoint.step}")
@@ -302,7 +311,9 @@ class _Run:
             self.watch.doing("measuring the held-out loss")
             step = Step(tuple(tuple(range(place, min(place + micro, count))) for place in range(0, count, micro)))
             turns = share_of(step, self.processes.rank, self.processes.world)
-            measures["loss"], bad = loop.held_out(load(held, turns, workers=min(2, self.recipe.data.workers)))
+            loss, bad = loop.held_out(load(held, turns, workers=min(2, self.recipe.data.workers)))
+            if loss is not None:
+                measures["loss"] = loss
             if bad:
                 self.watch.say(f"{bad} held-out samples could not be used")
         if self.validate is not None:

@@ -146,6 +146,8 @@ class RunFolder:
         record = read_record(self.out)
         sweep(self.out, recipe.run.keep)
         found = saved(self.out)
+        if found:
+            found[-1].verify(others=len(found) - 1)
         made = [name for name in (MODEL, BEST) if (self.out / name).is_dir()]
         if record is None and (found or made):
             raise UsageError(
@@ -192,8 +194,9 @@ class RunFolder:
             return ""
 
     def _check_strangers(self) -> None:
-        if self.out.exists() and not self.out.is_dir():
-            raise UsageError(f"{self.out.name} is a file", where=f"--out {self.out}", fix="name a folder")
+        for path in (self.out, *self.out.parents):
+            if path.exists() and not path.is_dir():
+                raise UsageError(f"{path.name} is a file", where=f"--out {self.out}", fix="name a folder")
         there = {path.name for path in self.out.iterdir()} if self.out.is_dir() else set()
         strangers = {name for name in there if not name.startswith(".")} - {*_WRITTEN, LOCK}
         if strangers and RECORD not in there:

@@ -125,8 +125,10 @@ class Loop:
         seconds = time.perf_counter() - started
         return Done(mean, norm, lr, samples, tokens, labelled, shortened, bad, wait, seconds)
 
-    def held_out(self, stream: Iterator[MicroBatch]) -> tuple[float, int]:
+    def held_out(self, stream: Iterator[MicroBatch]) -> tuple[float | None, int]:
         """Return the mean loss over all processes' samples, in evaluation mode, and how many could not be used.
+
+        The loss is None where none could.
 
         Raises:
             NonFiniteLoss: it is no number.
@@ -140,16 +142,26 @@ class Loop:
         total, count, bad_samples = self.processes.sums(total, labelled, bad)
         if not math.isfinite(total):
             raise _not_finite("the held-out loss", total, self.updates - 1, ["of the held-out part"])
-        return (total / count if count else 0.0), round(bad_samples)
+        return (total / count if count else None), round(bad_samples)
 
-    def check_bad(self, last: Sequence[Bad]) -> None:
-        """Stop where more samples were bad than the recipe allows; `last` are those of this step. Raises DataError."""
+    def check_bad(self, done: Done | None) -> None:
+        """Stop where more samples were bad than the recipe allows, or every one so far.
+
+        Args:
+            done: the step; None before the first one.
+
+        Raises:
+            DataError: there were.
+        """
         limit = self.recipe.data.max_bad
-        if self.bad <= limit:
+        last = done.bad if done else ()
+        nothing = done is not None and self.updates == 0
+        if self.bad <= limit and not nothing:
             return
         reason = f"; the last one, {last[-1].id}: {last[-1].reason}" if last else ""
+        allowed = "and none could so far" if nothing else f"the recipe allows {limit}"
         raise DataError(
-            f"{self.bad} samples could not be used, the recipe allows {limit}{reason}",
+            f"{self.bad} samples could not be used, {allowed}{reason}",
             where=last[-1].where if last else "bad.jsonl",
             fix="mend the data (bad.jsonl lists all), or raise data.max_bad",
         )

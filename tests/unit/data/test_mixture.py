@@ -173,7 +173,8 @@ def test_lengths_count_pictures_and_words():
 
 
 def test_a_large_mixture_takes_a_few_megabytes_and_seconds(tmp_path):
-    prepared = write_set(tmp_path / "large", [])
+    write_set(tmp_path / "large", [])
+    prepared = Prepared(tmp_path / "large", {"splits": {"train": {"samples": 60000}}})
     row = {"frames": ["a.png"] * 8, "conversations": [{"from": "human", "value": "what is it " * 5}], "scene": ""}
     with (tmp_path / "large" / "train.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(f"{json.dumps({**row, 'scene': f's{n // 60}'})}\n" for n in range(60000))

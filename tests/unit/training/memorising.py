@@ -1,6 +1,8 @@
 """A handful of samples to be learnt by heart, and what a model answers to them."""
 
+import hashlib
 import itertools
+import json
 import shutil
 from pathlib import Path
 
@@ -21,6 +23,9 @@ def few_answers(rooms: Path, data: Path, count: int) -> Path:
     mixed = [one for row in itertools.zip_longest(*kinds) for one in row if one is not None]
     lines = "".join(f"{to_line(one)}\n" for one in mixed[:count])
     (data / "rooms" / "train.jsonl").write_text(lines, encoding="utf-8", newline="\n")
+    manifest = json.loads((data / "rooms" / "manifest.json").read_text())
+    manifest["splits"]["train"] |= {"samples": count, "sha256": hashlib.sha256(lines.encode()).hexdigest()}
+    (data / "rooms" / "manifest.json").write_text(json.dumps(manifest))
     return data
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.unit.training.memorising import answers_of, few_answers
 from tests.unit.training.runs import STEPS, log, losses, prepare_rooms, recipe, run, weights
-from vgcli_core.errors import DataError, OutputError, UsageError
+from vgcli_core.errors import CheckpointError, DataError, OutputError, UsageError
 from vgcli_core.model.checkpoint import Options, load_model
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.tokenizer import load_tokenizer
@@ -181,7 +181,10 @@ def test_other_weights_than_at_the_start_are_refused(rooms, tmp_path):
 
 
 def test_samples_that_lose_frames_are_counted(rooms, tmp_path):
-    _, said = run(recipe(data={"max_length": 150, "max_bad": 1000}, run={"max_steps": 30}), rooms, tmp_path)
+    what = recipe(
+        data={"max_length": 150, "max_bad": 1000}, run={"max_steps": 10}, batch={"size": 16, "by_length": False}
+    )
+    _, said = run(what, rooms, tmp_path)
     shortened = sum(line["shortened"] for line in log(tmp_path))
     assert shortened > 0
     assert f"{shortened} samples lost frames to fit into data.max_length" in said
@@ -268,6 +271,47 @@ def test_a_limit_that_is_lowered_below_what_was_left_out_stops_the_next_start(da
     assert outcome.bad > 0
     with pytest.raises(DataError, match="the recipe allows 0"):
         run(recipe(run={"max_steps": 20}, data={"max_bad": 0}), damaged, out)
+
+
+def test_a_set_of_which_nothing_can_be_used_stops_a_run_at_once(rooms, tmp_path):
+    with pytest.raises(DataError, match="none could so far"):
+        run(recipe(data={"max_length": 20}), rooms, tmp_path / "run")
+
+
+def test_a_held_out_part_of_which_nothing_can_be_used_has_no_loss(rooms, tmp_path, monkeypatch):
+    from vgcli_core.training.trainer import Loop
+
+    monkeypatch.setattr(Loop, "held_out", lambda self, stream: (None, 6))
+    _, said = run(recipe(validation={"every": 2, "hold_out": 6}), rooms, tmp_path / "run")
+    assert "6 held-out samples could not be used" in said
+    assert not (tmp_path / "run" / "best").exists()
+
+
+def test_a_file_of_samples_that_is_not_the_prepared_one_is_refused(rooms, tmp_path):
+    data = shutil.copytree(rooms, tmp_path / "data")
+    file = data / "rooms" / "train.jsonl"
+    text = file.read_text()
+    file.write_text(text[: text.rfind("\n", 0, -1) + 1])  # without its last line
+    with pytest.raises(DataError, match="samples, the manifest says"):
+        run(recipe(), data, tmp_path / "run")
+    file.write_text(text.replace("refrigerator", "refrigeration"))
+    with pytest.raises(DataError, match="changed since it was prepared"):
+        run(recipe(), data, tmp_path / "run")
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_serves(whole, rooms, tmp_path):
+    out = tmp_path / "run"
+    run(recipe(), rooms, out, after=stop_after(5))
+    file = out / "checkpoints" / "step-000005" / "weights-00001.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(
+        CheckpointError, match="weights-00001.safetensors of the newest checkpoint is damaged"
+    ) as caught:
+        run(recipe(), rooms, out)
+    assert "the one before it serves" in caught.value.fix
+    shutil.rmtree(file.parent)
+    run(recipe(), rooms, out)
+    same(out, whole)
 
 
 def test_the_best_model_is_kept_by_what_is_measured(rooms, tmp_path):
