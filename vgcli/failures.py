@@ -9,6 +9,8 @@ TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: stopped by a scheduler, and saved
 
 # What torch says when memory runs out on a device without an exception type of its own.
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
+# What gloo and NCCL say when the process at the other end is gone.
+_LOST_WORDS = ("Connection closed by peer", "Connection reset by peer", "Connection refused", "remote process exited")
 _LONGEST = 300
 _LESS_MEMORY = "fewer frames (--num-frames 8), --dtype bfloat16, a smaller --batch-size, or --device cpu"
 _LESS_MEMORY_IN_TRAINING = (
@@ -28,6 +30,9 @@ def explain(problem: Exception, *, training: bool = False) -> tuple[VgllmError, 
     if _is_memory(problem):
         fix = _LESS_MEMORY_IN_TRAINING if training else _LESS_MEMORY
         return ResourceError("out of memory", where=message[:200], fix=fix), BAD_INPUT
+    if training and isinstance(problem, RuntimeError) and any(word in message for word in _LOST_WORDS):
+        fix = "look at the other processes' messages; lack of memory ends one without any. The same command goes on"
+        return ResourceError("another process of this run has ended", where=message[:120], fix=fix), BAD_INPUT
     shown = message if len(message) <= _LONGEST else message[:_LONGEST] + " ..."
     bug = VgllmError(
         f"this is a bug in vgllm: {type(problem).__name__}: {shown}",

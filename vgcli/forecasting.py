@@ -99,6 +99,8 @@ def _sizes(found: "Forecast") -> Table:
 
 
 def _devices(found: "Forecast") -> str:
+    if found.hardware.assumed:
+        return f"{found.world} GPU{'s' if found.world > 1 else ''}, assumed"
     return f"{found.world} x {found.hardware.name}"
 
 

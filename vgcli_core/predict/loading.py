@@ -72,6 +72,7 @@ def load(
         if not folder.is_dir():
             fix = "give the folder that holds config.json and the weights"
             raise CheckpointError(f"{folder.name} is a file", where=str(folder), fix=fix)
+        _refuse_run(folder)
         encoder = checkpoint_folder(geometry, offline=offline) if geometry is not None else None
         read_json(folder / "config.json")  # first: a folder without it is no checkpoint, whatever else it lacks
         tokenizer = load_tokenizer(folder)
@@ -83,6 +84,18 @@ def load(
         predictor.cache_features(cache_features)
     predictor.load_seconds = time.perf_counter() - started
     return predictor
+
+
+def _refuse_run(folder: Path) -> None:
+    """Help who names the folder of a training run instead of a model in it. Raises CheckpointError."""
+    if (folder / "config.json").exists() or not (folder / "run.json").exists():
+        return
+    models = [name for name in ("model", "best") if (folder / name).is_dir()]
+    raise CheckpointError(
+        "this is the folder of a training run, not of a model",
+        where=str(folder),
+        fix=f"give {folder / models[0]}" if models else "finish the run first: it writes its model at the end",
+    )
 
 
 def _demo(options: Options) -> Predictor:

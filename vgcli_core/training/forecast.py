@@ -115,6 +115,8 @@ def forecast_run(
     if device == "auto" and sizes.name == "tiny":
         device = "cpu"
     hardware = find_hardware(device, recipe.run.precision)
+    if hardware.assumed and recipe.run.zero == 0:
+        hardware = replace(hardware, count=1)  # a recipe for one GPU
     world = world or hardware.count
     hardware = replace(hardware, count=world)
     if device == "cpu" and hardware.memory is not None:
@@ -129,8 +131,10 @@ def forecast_run(
     work = case.work()
     assumed: tuple[str, ...] = ()
     if hardware.assumed:
-        share = "80 GB each, as in the published runs" if gpu_memory is None else "the memory that was given"
-        assumed = (f"no GPU is here: {world} x {hardware.name} with {share} are assumed",)
+        share = "80 GB each, as in the published runs," if gpu_memory is None else "the memory that was given"
+        assumed = (
+            f"no GPU is here: {world} with {share} are assumed, as fast as {hardware.name}; --num-gpus says else",
+        )
     return Forecast(
         sizes.name,
         shares_of(sizes, recipe),

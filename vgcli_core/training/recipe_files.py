@@ -125,11 +125,8 @@ def _setting(text: str) -> tuple[Keys, _Values]:
         raise UsageError(
             f"{text!r} sets nothing", where=f"--set {text}", fix="give KEY=VALUE, for example --set optim.lr=1e-5"
         )
-    if not value.strip():
-        raise UsageError(
-            f"{key} is set to nothing", where=f"--set {text}", fix=f"write {key}=null, or {key}='\"\"' for empty text"
-        )
-    given = read_value(value, where=f"--set {text}")
+    # Nothing is empty text, which is what such a word means in a shell; null is written out.
+    given = read_value(value, where=f"--set {text}") if value.strip() else ""
     for part in reversed(keys):
         given = {part: given}
     return keys, given

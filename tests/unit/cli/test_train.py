@@ -377,3 +377,11 @@ def test_a_terminal_shows_the_block_and_remarks_above_it(capsys, monkeypatch):
 )
 def test_a_step_is_shown_as_a_product(size, micro, world, said):
     assert training.batch(size, micro, world) == said
+
+
+def test_a_lost_process_is_no_bug_of_ours():
+    from vgcli.failures import BAD_INPUT, explain
+
+    told, code = explain(RuntimeError("[gloo/pair.cc:537] Connection closed by peer [127.0.0.1]:1"), training=True)
+    assert code == BAD_INPUT
+    assert told.what == "another process of this run has ended"

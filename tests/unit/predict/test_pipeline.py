@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from vgcli_core import load
-from vgcli_core.errors import ConventionError, MediaError, UsageError
+from vgcli_core.errors import CheckpointError, ConventionError, MediaError, UsageError
 from vgcli_core.media.sampling import Sampling
 from vgcli_core.media.write import write_video
 from vgcli_core.predict.pipeline import Predictor
@@ -360,3 +360,14 @@ def test_what_is_no_camera_is_refused(text):
 
     with pytest.raises(UsageError):
         read_intrinsics(text)
+
+
+def test_the_folder_of_a_run_is_not_a_model(tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="training run") as caught:
+        load(tmp_path, device="cpu")
+    assert "finish the run" in caught.value.fix
+    (tmp_path / "model").mkdir()
+    with pytest.raises(CheckpointError) as caught:
+        load(tmp_path, device="cpu")
+    assert caught.value.fix == f"give {tmp_path / 'model'}"

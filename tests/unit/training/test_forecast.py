@@ -140,7 +140,7 @@ def test_every_suggestion_fits_when_it_is_followed():
     assert found.fits is False
     flags = [one.flags for one in found.suggestions]
     assert "--set run.zero=2" in flags
-    assert "--set trained.language_model=lora" in flags
+    assert "--set trained.language_model=lora --set optim.lr=1e-4" in flags
     for one in found.suggestions:
         assert one.needed <= 48 * GB
         again = forecast_run(followed(one.flags), world=8, gpu_memory=48 * GB)
@@ -153,7 +153,7 @@ def test_every_suggestion_fits_when_it_is_followed():
 
 def followed(flags: str) -> Recipe:
     sections: dict[str, Any] = {}
-    for section, name, value in re.findall(r"--set (\w+)\.(\w+)=(\w+)", flags):
+    for section, name, value in re.findall(r"--set (\w+)\.(\w+)=([\w.-]+)", flags):
         sections.setdefault(section, {})[name] = yaml.safe_load(value)
     return recipe(**sections)
 
@@ -219,7 +219,7 @@ def shown(found: Forecast) -> str:
 def test_the_verdict_comes_first_and_every_part_is_listed():
     found = forecast_run(recipe(run={"zero": 2}), world=8, gpu_memory=80 * GB)
     lines = shown(found).splitlines()
-    assert re.match(r"fits: \d+\.\d of 80\.0 GB of each GPU \(8 x ", lines[0])
+    assert re.match(r"fits: \d+\.\d of 80\.0 GB of each GPU \(8 GPUs, assumed", lines[0])
     text = "\n".join(lines)
     for name in ("weights", "gradients", "optimizer", "geometry_encoder", "3,085,938,688", "in 24 GB", "published"):
         assert name in text

@@ -112,7 +112,7 @@ def test_settings_change_one_key_each_and_the_last_one_counts():
         ("validation.best=acc", "validation.best is acc, and no set is named", "change one"),
         ("optim.lr", "'optim.lr' sets nothing", "KEY=VALUE"),
         ("optim..lr=1", "'optim..lr=1' sets nothing", "KEY=VALUE"),
-        ("optim.lr=", "optim.lr is set to nothing", "optim.lr=null"),
+        ("optim.lr=", 'optim.lr is ""', "give a number"),
         ("optim.lr=[1", "this is not read", "correct it"),
         ("optim.lr=*a", "this is not read: references like *name are not allowed", "correct it"),
         ("optim.lr=!!python/name:os.system x", "this is not read: the tag", "correct it"),
