@@ -126,7 +126,7 @@ def _setting(text: str) -> tuple[Keys, _Values]:
             f"{text!r} sets nothing", where=f"--set {text}", fix="give KEY=VALUE, for example --set optim.lr=1e-5"
         )
     # Nothing is empty text, which is what such a word means in a shell; null is written out.
-    given = read_value(value, where=f"--set {text}") if value.strip() else ""
+    given: Any = read_value(value, where=f"--set {text}") if value.strip() else ""
     for part in reversed(keys):
         given = {part: given}
     return keys, given
