@@ -6,6 +6,7 @@ that a checkpoint does not depend on which of them made it, nor on the number of
 
 import math
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -58,7 +59,7 @@ def start_engine(
     return kind(processes, module, model, parts, optim)
 
 
-class _Base:
+class _Base(ABC):
     def __init__(
         self, processes: Processes, module: nn.Module, model: VGLLM, parts: Mapping[Part, list[str]], optim: Optim
     ) -> None:
@@ -68,8 +69,9 @@ class _Base:
         self.optimizer: Any = adamw(groups, optim, processes.device)
         self.module = self._prepare(module)
 
+    @abstractmethod
     def _prepare(self, module: nn.Module) -> nn.Module:
-        raise NotImplementedError
+        """Return what the loop calls instead of `module`."""
 
     def _checked(self, found: Iterator[tuple[str, Tensor]], expected: set[str]) -> Iterator[tuple[str, Tensor]]:
         """Yield what was saved, as long as it belongs to this run's parameters; complain of what lacks at the end."""
