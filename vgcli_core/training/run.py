@@ -368,6 +368,8 @@ class _Run:
         written = [self.folder.write_model(MODEL, loop.engine, started.tokenizer, self._precision)]
         if self.best:
             written.append(out / BEST)
+        if self.recipe.trained.language_model == "lora":
+            written.append(self.folder.write_adapter(loop.engine, self.recipe.start.weights))
         if self.processes.first:
             draw_loss(out)
             written.append(out / PICTURE)

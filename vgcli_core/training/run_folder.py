@@ -19,6 +19,7 @@ from torch import Tensor
 
 from vgcli_core.atomic import output_errors, write_text
 from vgcli_core.errors import OutputError, UsageError, VgllmError
+from vgcli_core.model.lora import is_adapter, save_adapter
 from vgcli_core.model.save import save_model
 from vgcli_core.training.checkpoints import FOLDER, Saved, Writer, recover, replace_folder, saved, sweep
 from vgcli_core.training.engines import Engine
@@ -31,15 +32,16 @@ from vgcli_core.training.recipe_files import to_yaml
 from vgcli_core.training.record import RECORD, check_same_run, read_record
 
 STATUS, PICTURE, RECIPE = "status.json", "loss.png", "recipe.yaml"
-MODEL, BEST = "model", "best"
+MODEL, BEST, ADAPTER = "model", "best", "adapter"
 # What a run writes; --restart removes these and nothing else, the last ones first.
-_WRITTEN = (RECORD, RECIPE, LOG, TIMING, BAD, PICTURE, STATUS, FOLDER, MODEL, BEST, "trackers")
+_WRITTEN = (RECORD, RECIPE, LOG, TIMING, BAD, PICTURE, STATUS, FOLDER, MODEL, BEST, ADAPTER, "trackers")
 # Names while something is being written, replaced or removed (atomic.py, checkpoints.py, lock.py).
 _FILES = "|".join(name.partition(".")[0] for name in _WRITTEN if "." in name)
+_MODELS = f"{MODEL}|{BEST}|{ADAPTER}"
 _TEMPORARY = re.compile(
     rf"\.(?:{_FILES})\.[a-z0-9_]{{8}}\.\w+"
-    rf"|\.(?:{MODEL}|{BEST})\.(?:new|old)|\.\.(?:{MODEL}|{BEST})\.new\.[a-z0-9_]{{8}}"
-    rf"|\.(?:{MODEL}|{BEST}|{FOLDER}|trackers)\.gone|\.{LOCK}-[0-9a-f]{{16}}(?:-old)?"
+    rf"|\.(?:{_MODELS})\.(?:new|old)|\.\.(?:{_MODELS})\.new\.[a-z0-9_]{{8}}"
+    rf"|\.(?:{_MODELS}|{FOLDER}|trackers)\.gone|\.{LOCK}-[0-9a-f]{{16}}(?:-old)?"
 )
 _PATIENCE = 60.0  # seconds that a process waits for what another one has written
 
@@ -118,6 +120,18 @@ class RunFolder:
                 replace_folder(new, target)
         return target
 
+    def write_adapter(self, engine: Engine, base: str) -> Path:
+        """Write the adapters alone, in peft's form, for the language model of `base`. Raises OutputError everywhere."""
+        target = self.out / ADAPTER
+        with self._together(target):
+            tensors = {name: tensor for name, tensor in engine.tensors() if is_adapter(name)}
+            if self.processes.first:
+                new = self.out / f".{ADAPTER}.new"
+                shutil.rmtree(new, ignore_errors=True)
+                save_adapter(engine.model, new, base=base, replaced=tensors)
+                replace_folder(new, target)
+        return target
+
     def status(self, state: str, **facts: Any) -> None:
         """Write status.json: running, finished, interrupted or failed, and what belongs to it."""
         if self.processes.first:
@@ -138,7 +152,7 @@ class RunFolder:
         """Do what the first process does; return the step to go on from, -1 for none, and whether all is done."""
         self._check_strangers()
         stack.enter_context(RunLock(self.out, settings.command, waits=say))
-        for name in (MODEL, BEST):
+        for name in (MODEL, BEST, ADAPTER):
             recover(self.out / name)
         self._sweep()
         if settings.restart:

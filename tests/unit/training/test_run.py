@@ -346,6 +346,7 @@ def test_activations_computed_twice_change_nothing(whole, rooms, tmp_path):
 
 
 def test_adapters_are_merged_into_a_model_that_needs_none(rooms, tmp_path):
+    pytest.importorskip("peft")
     what = recipe(trained={"language_model": "lora"}, lora={"rank": 4, "alpha": 8})
     out = tmp_path / "run"
     run(what, rooms, out, after=stop_after(3))
@@ -353,6 +354,8 @@ def test_adapters_are_merged_into_a_model_that_needs_none(rooms, tmp_path):
     run(what, rooms, tmp_path / "whole")
     same(out, tmp_path / "whole")
     assert not any("lora" in name for name in weights(out))
+    assert json.loads((out / "adapter" / "adapter_config.json").read_text())["r"] == 4
+    assert load_file(out / "adapter" / "adapter_model.safetensors")
     load_model(out / "model", Options(device="cpu"))
 
 
