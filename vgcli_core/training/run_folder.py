@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,8 @@ class RunFolder:
         """Write a checkpoint, then remove all but the newest `keep`. Raises OutputError in every process."""
         with self._together(self.out / FOLDER):
             if not self.processes.first:
-                for _ in (*engine.weights(), *engine.moments()):
-                    pass  # these are put together by all
+                for _ in chain(engine.weights(), engine.moments()):
+                    pass  # all take part in putting each together, and none is kept here
                 return
             writer = Writer(self.out, step)
             writer.write("weights", engine.weights())
