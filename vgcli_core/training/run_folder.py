@@ -163,15 +163,15 @@ class RunFolder:
         found = saved(self.out)
         if found:
             found[-1].verify(others=len(found) - 1)
-        made = [name for name in (MODEL, BEST) if (self.out / name).is_dir()]
-        if record is None and (found or made):
+        whole = (self.out / MODEL).is_dir()  # written at the end; best/ may be there before the first checkpoint
+        if record is None and (found or whole):
             raise UsageError(
                 "the folder holds parts of a run whose record is gone",
                 where=str(self.out / RECORD),
                 fix="choose another folder with --out, or discard what is there with --restart",
             )
-        finished = MODEL in made and self._read_status() == "finished"
-        if record is not None and (found or made):
+        finished = whole and self._read_status() == "finished"
+        if record is not None and (found or whole):
             for key, value in check_same_run(record, recipe, data, self.out).items():
                 say(f"{key} is now {value}")
             if not found and not finished:

@@ -345,6 +345,19 @@ def test_activations_computed_twice_change_nothing(whole, rooms, tmp_path):
     assert losses(tmp_path / "run") == pytest.approx(losses(whole), rel=1e-6)
 
 
+def test_a_best_model_without_a_checkpoint_yet_is_made_again(rooms, tmp_path):
+    def fail(now):
+        if now.step == 2:
+            raise RuntimeError("the machine is gone")
+
+    what = recipe(validation={"every": 1, "hold_out": 6}, run={"save_every": 100})
+    with pytest.raises(RuntimeError):
+        run(what, rooms, tmp_path, after=fail)
+    assert (tmp_path / "best").is_dir()
+    assert json.loads((tmp_path / "status.json").read_text())["state"] == "failed"
+    assert run(what, rooms, tmp_path)[0].state == "finished"
+
+
 def test_adapters_are_merged_into_a_model_that_needs_none(rooms, tmp_path):
     pytest.importorskip("peft")
     what = recipe(trained={"language_model": "lora"}, lora={"rank": 4, "alpha": 8})
