@@ -85,9 +85,10 @@ def test_a_key_depends_on_the_frames_the_encoders_and_the_preprocessing(tmp_path
 
 
 def test_the_fingerprint_depends_on_all_that_features_depend_on_and_on_nothing_else(monkeypatch):
-    def fingerprint(*, dtype=torch.float32, change=None, **choices):
+    def fingerprint(*, dtype=torch.float32, change=None, window=56, **choices):
         model, _ = demo_model(seed=0, dtype=dtype, **choices)
         model.feature_dtype = dtype
+        model.backbone.model.config.vision_config.window_size = window  # which no weight shows
         if change is not None:
             with torch.no_grad():
                 next(change(model).parameters()).view(-1)[0] += 1
@@ -102,6 +103,7 @@ def test_the_fingerprint_depends_on_all_that_features_depend_on_and_on_nothing_e
         fingerprint(change=lambda m: m.backbone.vision),
         fingerprint(change=lambda m: m.backbone.vision.merger),
         fingerprint(change=lambda m: m.geometry_encoder),
+        fingerprint(window=112),
         fingerprint(reference_frame="last"),
         fingerprint(frame_width=280),
         fingerprint(dtype=torch.bfloat16),

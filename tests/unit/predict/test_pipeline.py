@@ -61,14 +61,9 @@ def test_cached_features_give_the_same_answers_and_no_frame_is_encoded_again(vid
         again = load(device="cpu", cache_features=tmp_path).answer(video, QUESTIONS, sampling=SIX)
         assert [a.text for a in again.answers] == [a.text for a in plain.answers]
         assert (again.counts["encoder_calls"], again.counts["frames_encoded"]) == (calls, frames)
-    padded = load(device="cpu", cache_features=tmp_path).answer(video, QUESTIONS[:1], sampling=Sampling(num_frames=5))
-    assert padded.counts["encoder_calls"] == 1
-    assert (
-        load(device="cpu", seed=1, cache_features=tmp_path)
-        .answer(video, QUESTIONS[:1], sampling=SIX)
-        .counts["encoder_calls"]
-        == 1
-    ), "other weights"
+    fewer = load(device="cpu", cache_features=tmp_path).answer(video, QUESTIONS[:1], sampling=Sampling(num_frames=5))
+    other = load(device="cpu", cache_features=tmp_path, seed=1).answer(video, QUESTIONS[:1], sampling=SIX)
+    assert fewer.counts["encoder_calls"] == other.counts["encoder_calls"] == 1, "other frames, other weights"
 
 
 def test_a_shared_prefix_gives_the_tokens_of_the_whole_prompt_in_one_pass(model, video):
