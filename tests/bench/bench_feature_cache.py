@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench_train_memory import build, example
+from random_models import build, example
 
 from vgcli_core.model.config import ModelConfig
 from vgcli_core.model.demo import demo_tokenizer
@@ -34,7 +34,6 @@ from vgcli_core.training.trainer import Done, Loop, LossOf
 from vgcli_core.training.work import decoder_work, encoders_work, sample_work
 
 FULL = "Qwen/Qwen2.5-VL-3B-Instruct"
-ANSWER = "The chair is left of the table. " * 4
 # Widths and layers of the language model, the 2D tower and the geometry encoder.
 SIZES: dict[str, dict[str, int]] = {
     "mid": {"width": 512, "inner": 2176, "layers": 7, "tower": 320, "deep": 4, "embed": 384, "pairs": 4, "vit": 6},
@@ -136,7 +135,7 @@ def main() -> None:
     tokenizer = demo_tokenizer()
     config, plain = configurations(args.size, tokenizer.convert_tokens_to_ids("<|image_pad|>"))
     processor = Processor(tokenizer, frame_width=config.frame_width)
-    plainly = example(processor, args.num_frames, config.frame_width)
+    plainly = example(processor, args.num_frames, config.frame_width, sentences=4)
     assert plainly.frames is not None
     processes = start_processes(recipe, device=args.device)
     model = build(recipe, config, plain, processes.device)

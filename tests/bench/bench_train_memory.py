@@ -15,22 +15,18 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import psutil
 import torch
-from transformers import Qwen2_5_VLForConditionalGeneration
+from random_models import build, example
 
-from vgcli_core.model.backbones.qwen2_5_vl import Qwen25VL
 from vgcli_core.model.config import ModelConfig
 from vgcli_core.model.demo import demo_tokenizer
-from vgcli_core.model.pixels import fit_frames
 from vgcli_core.model.processor import Processor
-from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.training.engines import start_engine
-from vgcli_core.training.examples import Example, MicroBatch
+from vgcli_core.training.examples import MicroBatch
 from vgcli_core.training.fitting import overhead_of
 from vgcli_core.training.memory import Longest, Memory, memory_of
-from vgcli_core.training.parts import choose, learns
+from vgcli_core.training.parts import choose
 from vgcli_core.training.processes import start_processes
 from vgcli_core.training.published_models import PUBLISHED
 from vgcli_core.training.recipe import Data, DataSet, Lora, Recipe, Run, Trained
@@ -53,7 +49,6 @@ SIZES: dict[str, dict[str, int]] = {
     "mid": {"width": 1024, "inner": 4096, "heads": 8, "kv": 2, "vocabulary": 32768, "embed": 512, "depth": 4},
     "tiny": {"width": 64, "inner": 128, "heads": 2, "kv": 1, "vocabulary": 1024, "embed": 64, "depth": 2},
 }
-ANSWER = "The chair is left of the table. " * 8
 
 
 def backbone(size: str, layers: int, image_token: int) -> dict[str, Any]:
@@ -92,32 +87,6 @@ def geometry(size: str) -> dict[str, int]:
     return {"embed_dim": embed, "depth": depth, "num_heads": 8, "patch_embed_depth": depth, "patch_embed_num_heads": 8}
 
 
-def build(recipe: Recipe, config: ModelConfig, plain: dict[str, Any], device: torch.device) -> VGLLM:
-    """Build with random weights on the device, in the dtypes that a run has."""
-    frozen = torch.bfloat16 if recipe.run.precision == "bf16" else torch.float32
-    torch.set_default_dtype(frozen)
-    with device:
-        read = Qwen25VL.read_config(plain)
-        read._attn_implementation = "sdpa"
-        model = VGLLM(config, Qwen25VL(Qwen2_5_VLForConditionalGeneration(read)))
-    torch.set_default_dtype(torch.float32)
-    for name, parameter in model.named_parameters():
-        if learns(name, recipe.trained):
-            parameter.data = parameter.data.float()
-    model.feature_dtype = frozen
-    return model
-
-
-def example(processor: Processor, frames: int, width: int) -> Example:
-    """Return a sample of random 4:3 frames."""
-    noise = np.random.default_rng(0).integers(0, 255, (width * 3 // 4, width, 3), dtype=np.uint8)
-    fitted = fit_frames([noise] * frames, width=width).frames
-    pixels = (fitted.shape[1] // 28 * 2, fitted.shape[2] // 28 * 2)
-    grid = torch.tensor([[1, *pixels]] * frames)
-    turns = [{"from": "human", "value": "<image>" * frames + "Where?"}, {"from": "gpt", "value": ANSWER}]
-    return Example(0, "one", processor.conversation(turns, grid), fitted, grid)
-
-
 def run(case: str, size: str, device: str, frames: int | None) -> tuple[Memory, int, int]:
     """Run the steps; return the forecast, bytes after the model was built, and at the peak."""
     trained, precision, checkpoints, layers, usual = CASES[case]
@@ -132,7 +101,7 @@ def run(case: str, size: str, device: str, frames: int | None) -> tuple[Memory, 
     width = 140 if size == "tiny" else 518
     config = ModelConfig(geometry=geometry(size), frame_width=width, merger_hidden=2048 if size == "mid" else 4096)
     processor = Processor(tokenizer, frame_width=width)
-    one = example(processor, frames or usual, width)
+    one = example(processor, frames or usual, width, sentences=8)
     assert one.frames is not None
     height, wide = one.frames.shape[1:3]
     cells = int(one.grid_thw[0].prod()) // 4

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from bench_feature_cache import configurations
-from bench_train_memory import build
+from random_models import build
 
 from vgcli_core.data.base import Request
 from vgcli_core.data.prepare import Settings as PrepareSettings
