@@ -79,6 +79,20 @@ def test_a_folder_with_a_space_is_quoted():
 
 
 @pytest.mark.parametrize(
+    ("options", "quoted"),
+    [
+        ("--set share=0.03; rm -rf ~", "--set 'share=0.03;' rm -rf '~'"),
+        ("--set name=$(whoami) `id` | sh > x &", "--set 'name=$(whoami)' '`id`' '|' sh '>' x '&'"),
+        ("--set 'name=two words'", "--set 'name=two words'"),
+        ("--set name='open; id", """'--set name='"'"'open; id'"""),
+    ],
+)
+def test_a_recipes_options_leave_nothing_to_the_shell(options, quoted):
+    command = prepare_command(DATASETS["rooms"], DataSet(dataset="rooms", prepare=options), Path("data/rooms"))
+    assert command == f"vgllm prepare rooms {quoted} --out data/rooms"
+
+
+@pytest.mark.parametrize(
     ("made", "what"),
     [
         ({"dataset": "scan2cap"}, "scanrefer is a set of scan2cap, and the recipe asks for scanrefer"),
