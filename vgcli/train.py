@@ -145,7 +145,12 @@ def train(
     ] = None,
     cache_limit: Annotated[
         float,
-        typer.Option(metavar="GB", min=0, help="What this mixture's features may take.", rich_help_panel=_RUN),
+        typer.Option(
+            metavar="GB",
+            min=0,
+            help="What this mixture's features may take in that folder; those of other runs do not count.",
+            rich_help_panel=_RUN,
+        ),
     ] = 200.0,
     track: Annotated[
         list[Track] | None,

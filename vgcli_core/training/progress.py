@@ -65,7 +65,7 @@ class Settings:
         out: run folder.
         restart: discard what is there.
         cache: folder of cached features; None for no cache.
-        cache_limit: bytes that it may grow to.
+        cache_limit: bytes that the features of this run's mixture may take in it; those of others do not count.
         trackers: of "tensorboard", "wandb", "trackio".
         device: auto, cpu or cuda.
         deepspeed: the user's own DeepSpeed configuration, instead of the one that `run.zero` asks for.
