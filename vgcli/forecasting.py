@@ -71,6 +71,8 @@ def _parameters(found: "Forecast") -> Table:
 
 
 def _run(found: "Forecast") -> Table:
+    from vgcli_core.training.forecast import MFU
+
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True, min_width=10)
     grid.add_column(overflow="fold")
@@ -81,11 +83,14 @@ def _run(found: "Forecast") -> Table:
     if found.seconds is None:
         grid.add_row("time", "the speed of this device is not known")
     else:
-        grid.add_row("time", f"about {duration(found.seconds)}, if 40% of the peak of {_devices(found)} is reached")
+        peak = f"{MFU:.0%} of the peak of {_devices(found)}"
+        grid.add_row("time", f"about {duration(found.seconds)}, if {peak} is reached")
     if found.published_hours is not None:
-        said = f"{found.published_hours:.0f} h on 8 GPUs"
-        reached = "" if found.published_mfu is None else f": {found.published_mfu:.0%} of the peak of 8 such GPUs"
-        grid.add_row("published", f"{said}{reached}")
+        said, reached = f"{found.published_hours:.0f} h on 8 GPUs", found.published_mfu
+        if reached is not None:
+            said += f": {reached:.0%} of the peak of 8 such GPUs; "
+            said += f"at that rate a run takes {MFU / reached:.1f} times the time above"
+        grid.add_row("published", said)
     return grid
 
 

@@ -15,6 +15,7 @@ from vgcli_core.training.forecast import Forecast, check_fits, forecast_run
 from vgcli_core.training.hardware import GB, find_hardware, peak_of
 from vgcli_core.training.memory import Longest, memory_of
 from vgcli_core.training.recipe import Recipe
+from vgcli_core.training.recipe_files import load_recipe, recipes
 from vgcli_core.training.sizes import Sizes, sizes_of_recipe
 from vgcli_core.training.work import decoder_work, geometry_work, sample_work, tower_work
 
@@ -230,6 +231,40 @@ def test_a_run_that_does_not_fit_shows_what_would():
     text = shown(forecast_run(recipe(), world=1, gpu_memory=24 * GB))
     assert text.startswith("does not fit: ")
     assert "would fit: --set trained.language_model=lora" in text
+
+
+def test_stage_3_scores_all_labelled_tokens_at_once(full: Sizes):
+    vocabulary = full.decoder.vocabulary
+    for text in (200, 3000):
+        longest = Longest(frames=32, tokens=8500, text=text, patches=28 * 37, cells=252)
+        for stage, scored in ((2, min(text, 1024)), (3, text)):
+            wanted = recipe(run={"zero": stage, "checkpoint_gradients": False})
+            found = memory_of(full, wanted, longest, world=8, turns=1)
+            assert found.moment == "backward of the scores"
+            # bfloat16, float32, logarithms, and their gradient.
+            assert found.parts["scores"] == scored * vocabulary * (2 + 4 + 4 + 4)
+
+
+@pytest.mark.parametrize("name", [name for name in recipes() if name.endswith("-lora")])
+def test_a_recipe_fits_the_smallest_gpu_that_it_names_and_no_smaller_one(name: str):
+    cards = (16, 24, 32, 48, 80)
+    one = load_recipe(name)
+    said = re.search(r"one GPU of (\d+) to 80 GB$", one.description)
+    assert said is not None
+    smallest = int(said[1])
+    fits = [size for size in cards if forecast_run(one, world=1, gpu_memory=size * GB).fits]
+    assert fits == [size for size in cards if size >= smallest]
+
+
+def test_the_published_run_tells_how_much_longer_than_forecast_a_run_may_take():
+    # 80 columns: the line may be folded.
+    found = forecast_run(load_recipe("spatial"), world=8, gpu_memory=80 * GB)
+    text = " ".join(shown(found).split())
+    said = "published 7 h on 8 GPUs: 15% of the peak of 8 such GPUs; at that rate a run takes 2.6 times the time above"
+    assert said in text
+    assert found.seconds is not None and 7 * 3600 / found.seconds == pytest.approx(2.6, abs=0.05)
+    alone = shown(forecast_run(recipe(batch={"size": 16}, run={"zero": 2}), world=8, gpu_memory=80 * GB))
+    assert "at that rate" not in alone
 
 
 def test_several_processes_without_deepspeed_keep_their_gradients_between_steps(full: Sizes):
