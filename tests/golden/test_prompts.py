@@ -29,7 +29,7 @@ def test_evaluation_prompts_give_the_recorded_ids(golden_or_copy, processor):
         if key not in ids:
             assert "error" in facts, f"{name} was recorded without ids"
             continue
-        grids = ids[f"{name}/image_grid_thw"]
+        grids = ids.get(f"{name}/image_grid_thw", torch.empty(0, 3, dtype=torch.long))
         contexts = facts.get("contexts") or [facts["context"]]
         counts = facts["n_images"] if "contexts" in facts else [facts["n_images"]]
         masks = ids.get(f"{name}/attention_mask", torch.ones_like(ids[key]))
