@@ -179,8 +179,8 @@ def closing(outcome: "Outcome", board: Board) -> Iterator[RenderableType]:
     """Yield how a finished run ended, and what can be done with its model."""
     grid = _grid()
     grid.add_row("finished", Text(f"{outcome.steps:,} steps in {outcome.folder}"))
-    if board.now is not None:
-        grid.add_row("loss", Text(f"{board.loss:.4f}, mean of the last steps"))
+    if outcome.loss is not None:
+        grid.add_row("loss", Text(f"{outcome.loss:.4f}, mean of the last steps (at most 50)"))
     if board.measured:
         grid.add_row("measured", Text(one_line(board.measured)))
     if outcome.bad:

@@ -171,10 +171,11 @@ def _read(part: Part, codes: dict[str, int]) -> _Columns:
                     tags.append(TAGS.index(row.get("tag", "3d")))
                     scenes.append(codes.setdefault(row["scene"], len(codes)))
                 except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+                    cut = not line.endswith(b"\n")
                     raise DataError(
-                        f"no sample: {line[:60]!r}",
+                        "the file ends in the middle of a line" if cut else f"no sample: {line[:60]!r}",
                         where=f"{path}, line {number}",
-                        fix="prepare the dataset again with this version of vgllm",
+                        fix="prepare the set again, or copy all of it again",
                     ) from error
                 offsets.append(offset)
                 offset += len(line)

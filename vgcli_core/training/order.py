@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vgcli_core.data.draws import numpy_generator
-from vgcli_core.training.recipe import Batch
+from vgcli_core.data.mixture import Mixture
+from vgcli_core.training.recipe import Batch, Recipe
 
 _STEPS_OF_A_PIECE = 50
 
@@ -53,6 +54,24 @@ def steps_of_epoch(
     longest = max(order, key=lambda number: int(lengths[steps[number]].max()))
     order.remove(longest)
     return [Step(_micro_batches(steps[number], lengths, batch, max_length)) for number in (longest, *order)]
+
+
+def planned(mixture: Mixture, recipe: Recipe) -> list[tuple[int, Step]]:
+    """Return every step of a run with its epoch (from 0), in order."""
+    plan: list[tuple[int, Step]] = []
+    for epoch in range(recipe.run.epochs):
+        steps = steps_of_epoch(
+            mixture.length,
+            mixture.tag,
+            recipe.batch,
+            max_length=recipe.data.max_length,
+            seed=recipe.seed,
+            epoch=epoch,
+        )
+        plan += [(epoch, step) for step in steps]
+        if recipe.run.max_steps and len(plan) >= recipe.run.max_steps:
+            return plan[: recipe.run.max_steps]
+    return plan
 
 
 def share_of(step: Step, rank: int, world: int) -> list[tuple[int, ...]]:

@@ -85,9 +85,15 @@ class Settings:
     command: str = ""
 
 
+LAST_STEPS = 50
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: with its last step, or asked to stop after saving (`signal` says by what)."""
+    """How a run ended: with its last step, or asked to stop after saving (`signal` says by what).
+
+    `loss` is the mean over the last steps (LAST_STEPS, or all of fewer) of a run that is finished, as its log has them.
+    """
 
     state: Literal["finished", "interrupted"]
     step: int
@@ -96,6 +102,7 @@ class Outcome:
     signal: str = ""
     bad: int = 0
     written: tuple[Path, ...] = ()
+    loss: float | None = None
 
 
 # Answers questions with the model as it is, and returns measures by name; `rank` of `world` takes its share of the

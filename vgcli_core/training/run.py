@@ -18,12 +18,12 @@ from vgcli_core.training.checkpoints import Saved
 from vgcli_core.training.engines import Engine, start_engine
 from vgcli_core.training.examples import Example, Examples
 from vgcli_core.training.loading import load, lost_worker
-from vgcli_core.training.log import RunLog
+from vgcli_core.training.log import RunLog, read_log
 from vgcli_core.training.loss_picture import draw_loss
-from vgcli_core.training.order import Step, share_of, steps_of_epoch
+from vgcli_core.training.order import Step, planned, share_of
 from vgcli_core.training.parts import choose
 from vgcli_core.training.processes import Processes, start_processes
-from vgcli_core.training.progress import Outcome, Progress, Settings, Validate, Watch
+from vgcli_core.training.progress import LAST_STEPS, Outcome, Progress, Settings, Validate, Watch
 from vgcli_core.training.recipe import Part, Recipe
 from vgcli_core.training.record import (
     check_same_weights,
@@ -86,24 +86,6 @@ def train(
                 raise lost from problem
     finally:
         processes.close()
-
-
-def planned(mixture: Mixture, recipe: Recipe) -> list[tuple[int, Step]]:
-    """Return every step of a run with its epoch (from 0), in order."""
-    plan: list[tuple[int, Step]] = []
-    for epoch in range(recipe.run.epochs):
-        steps = steps_of_epoch(
-            mixture.length,
-            mixture.tag,
-            recipe.batch,
-            max_length=recipe.data.max_length,
-            seed=recipe.seed,
-            epoch=epoch,
-        )
-        plan += [(epoch, step) for step in steps]
-        if recipe.run.max_steps and len(plan) >= recipe.run.max_steps:
-            return plan[: recipe.run.max_steps]
-    return plan
 
 
 @dataclass
@@ -370,11 +352,14 @@ class _Run:
             written.append(out / BEST)
         if self.recipe.trained.language_model == "lora":
             written.append(self.folder.write_adapter(loop.engine, self.recipe.start.weights))
+        loss = None
         if self.processes.first:
+            losses = [line["loss"] for line in read_log(out) if "loss" in line][-LAST_STEPS:]
+            loss = sum(losses) / len(losses)
             draw_loss(out)
             written.append(out / PICTURE)
         self.folder.status("finished", step=steps, steps=steps)
-        return Outcome("finished", steps, steps, out, bad=loop.bad, written=tuple(written))
+        return Outcome("finished", steps, steps, out, bad=loop.bad, written=tuple(written), loss=loss)
 
     @property
     def _precision(self) -> torch.dtype:

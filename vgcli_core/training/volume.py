@@ -11,7 +11,7 @@ from vgcli_core.data.sources import DATASETS
 from vgcli_core.errors import DataError
 from vgcli_core.model.pixels import PATCH, geometry_size, grid_of
 from vgcli_core.training.memory import Longest
-from vgcli_core.training.order import steps_of_epoch
+from vgcli_core.training.order import planned
 from vgcli_core.training.recipe import DataSet, Recipe
 from vgcli_core.training.sets import open_sets
 
@@ -113,7 +113,7 @@ def volume_of(recipe: Recipe, data: Path | None, *, world: int) -> Volume:
     if data is not None:
         try:
             mixture = _mixture(recipe, data)
-            kinds, steps = _found(mixture), _steps(mixture, recipe)
+            kinds, steps = _found(mixture), len(planned(mixture, recipe))
         except DataError as error:
             missing = error
     if kinds is None:
@@ -144,18 +144,6 @@ def _found(mixture: Mixture) -> tuple[Kind, ...]:
         most = round(float(own.max()) * _TOKENS_OF_A_WORD)
         kinds.append(Kind(len(own), int(frames), text, text // 2, most))
     return tuple(kinds)
-
-
-def _steps(mixture: Mixture, recipe: Recipe) -> int:
-    epoch = steps_of_epoch(
-        mixture.length,
-        mixture.tag,
-        recipe.batch,
-        max_length=recipe.data.max_length,
-        seed=recipe.seed,
-        epoch=0,
-    )
-    return len(epoch) * recipe.run.epochs
 
 
 def _published(recipe: Recipe, missing: DataError) -> Iterator[Kind]:

@@ -85,6 +85,7 @@ def test_a_run_that_is_asked_to_stop_saves_and_goes_on_bit_for_bit(whole, rooms,
     outcome, said = run(recipe(), rooms, out)
     assert f"continuing after step {at}" in said
     assert outcome.state == "finished"
+    assert outcome.loss == pytest.approx(sum(losses(whole)) / STEPS)
     same(out, whole)
     assert len(json.loads((out / "run.json").read_text())["starts"]) == 2
 
