@@ -33,6 +33,10 @@ def explain(problem: Exception, *, training: bool = False) -> tuple[VgllmError, 
     if training and isinstance(problem, RuntimeError) and any(word in message for word in _LOST_WORDS):
         fix = "look at the other processes' messages; lack of memory ends one without any. The same command goes on"
         return ResourceError("another process of this run has ended", where=message[:120], fix=fix), BAD_INPUT
+    if training and isinstance(problem, RuntimeError) and "DataLoader worker" in message:
+        # torch says so from a signal handler, anywhere: the library's own word for it may be interrupted by it.
+        fix = "give more memory, or --set data.workers=1; the same command goes on"
+        return ResourceError("a process that reads frames was killed", where=message[:120], fix=fix), BAD_INPUT
     shown = message if len(message) <= _LONGEST else message[:_LONGEST] + " ..."
     bug = VgllmError(
         f"this is a bug in vgllm: {type(problem).__name__}: {shown}",

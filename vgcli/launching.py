@@ -113,6 +113,9 @@ def work(recipe: "Recipe", settings: "Settings", name: str, *, debug: bool) -> N
         elif rank > 0:
             time.sleep(_AFTER_THE_FIRST)
         raise
+    finally:
+        if worker is not None:
+            worker.leaves()
 
 
 def trainer() -> "tuple[Train, BuildValidate]":

@@ -24,12 +24,12 @@ from typing import Any
 import psutil
 
 from vgcli_core.atomic import write_text
-from vgcli_core.errors import VgllmError
+from vgcli_core.errors import ResourceError, VgllmError
 from vgcli_core.training.launch import Launch
 from vgcli_core.training.signals import FROM_SCHEDULER
 
 LAUNCH = "VGLLM_LAUNCH"
-BUG = 1  # the exit code of what is nobody's input
+BUG, BAD_INPUT = 1, 2  # exit codes: of what is nobody's input, and of what is somebody's
 
 _EVERY = 0.1  # seconds between two looks
 _ORPHANED = 1.0
@@ -85,6 +85,11 @@ class Worker:
         with contextlib.suppress(VgllmError):  # the launcher is gone
             write_text(self.folder / f"worker-{os.getpid()}", "")
 
+    def leaves(self) -> None:
+        """Say that this process ends by itself: one that listens, is gone and has not said so was killed."""
+        with contextlib.suppress(OSError):
+            (self.folder / f"worker-{os.getpid()}").rename(self.folder / f"left-{os.getpid()}")
+
     def fails(self, problem: VgllmError, code: int) -> None:
         """Leave what is wrong, then wait to be ended: whoever ends first is what the others would complain about."""
         said = {"what": problem.what, "where": problem.where, "fix": problem.fix, "code": code}
@@ -117,23 +122,46 @@ def _follow(process: "subprocess.Popen[bytes]", folder: Path, expected: int, ask
     first, interrupts, until = "", 0, float("inf")
     while process.poll() is None:
         workers = [int(path.name.partition("-")[2]) for path in folder.glob("worker-*")]
+        left = len(list(folder.glob("left-*")))
         while asked:
             number = asked.pop(0)
             first = first or signal.Signals(number).name
             interrupts += number == signal.SIGINT
-            if len(workers) < max(expected, 1) or interrupts > 2:  # nothing is there to be saved, or nobody wants it
+            if (
+                len(workers) + left < max(expected, 1) or interrupts > 2
+            ):  # nothing is there to be saved, or nobody wants it
                 _end(process)
             for pid in workers:
                 with contextlib.suppress(psutil.Error):
                     psutil.Process(pid).send_signal(number)
         if first and until == float("inf") and not all(psutil.pid_exists(pid) for pid in workers):
             until = time.monotonic() + _GRACE
+        killed = [] if first else [pid for pid in workers if _is_gone(pid) and (folder / f"worker-{pid}").exists()]
+        if killed and len(workers) + left > 1:
+            # At once: torchrun would wait for the others, which wait for the one that is gone.
+            _end(process)
+            return Ended(process.wait(), first, (_was_killed(killed[0], len(workers) + left), BAD_INPUT))
         if _problem(folder) is not None or time.monotonic() > until:
             time.sleep(_TOGETHER)
             _end(process)
             return Ended(process.wait(), first, _problem(folder))
         time.sleep(_EVERY)
     return Ended(process.wait(), first, _problem(folder))
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return True
+
+
+def _was_killed(pid: int, processes: int) -> VgllmError:
+    return ResourceError(
+        f"one of the {processes} processes was killed, so the others cannot go on",
+        where=f"process {pid}",
+        fix="mostly it lacked memory (vgllm train --dry-run says what fits); the same command continues the run",
+    )
 
 
 def _problem(folder: Path) -> tuple[VgllmError, int] | None:

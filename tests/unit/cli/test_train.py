@@ -385,3 +385,10 @@ def test_a_lost_process_is_no_bug_of_ours():
     told, code = explain(RuntimeError("[gloo/pair.cc:537] Connection closed by peer [127.0.0.1]:1"), training=True)
     assert code == BAD_INPUT
     assert told.what == "another process of this run has ended"
+
+
+def test_a_lost_reader_is_no_bug_of_ours():
+    from vgcli.failures import BAD_INPUT, explain
+
+    told, code = explain(RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), training=True)
+    assert (told.what, code) == ("a process that reads frames was killed", BAD_INPUT)

@@ -180,3 +180,22 @@ def test_a_worker_whose_starter_is_killed_saves(tmp_path):
     wait_for((tmp_path / "saved-0").exists)
     assert not (tmp_path / "left-behind").exists()
     assert (tmp_path / "saved-0").read_text() == "SIGTERM"
+
+
+def test_a_worker_that_is_killed_ends_the_others_at_once_and_is_told(tmp_path, capfd):
+    def kill() -> None:
+        wait_for(lambda: all((tmp_path / f"ready-{rank}").exists() for rank in (0, 1)))
+        os.kill(int((tmp_path / "ready-1").read_text()), signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    started = time.monotonic()
+    stuck = STEPS + "time.sleep(60)  # waits for the one that is gone\n"
+    ended = run_command(launch(tmp_path, stuck, processes=2))
+    thread.join()
+    assert time.monotonic() - started < 25  # torchrun alone would wait for thirty seconds
+    assert ended.problem is not None
+    assert ended.problem[0].what == "one of the 2 processes was killed, so the others cannot go on"
+    assert ended.problem[1] == 2
+    assert "Traceback" not in capfd.readouterr().err
+    assert gone(int((tmp_path / "ready-0").read_text()))
