@@ -14,10 +14,10 @@ from vgcli.failures import BAD_INPUT, DONE, INTERRUPTED, TRY_AGAIN, explain
 from vgcli_core.errors import ResourceError
 
 if TYPE_CHECKING:
-    from vgcli_core.training.launch import Launch, Machine, Wanted
+    from vgcli_core.processes.launch import Launch, Machine, Wanted
+    from vgcli_core.processes.workers import Worker
     from vgcli_core.training.progress import Outcome, Settings, Validate, Watch
     from vgcli_core.training.recipe import Recipe
-    from vgcli_core.training.workers import Worker
 
     class Train(Protocol):
         """Trains by a recipe."""
@@ -41,7 +41,7 @@ _AGAIN = "run the same command again to continue"
 
 def this_machine(wanted: "Wanted") -> "Machine":
     """Return what there is to train with; torch is asked for GPUs only where the answer matters."""
-    from vgcli_core.training.launch import Machine
+    from vgcli_core.processes.launch import Machine
 
     gpus = 0
     if not wanted.on_cpu:
@@ -53,7 +53,7 @@ def this_machine(wanted: "Wanted") -> "Machine":
 
 def start_processes(launch: "Launch", settings: "Settings") -> None:
     """Run the command that starts the processes, wait for their end, and end likewise."""
-    from vgcli_core.training.workers import run_command
+    from vgcli_core.processes.workers import run_command
 
     before = _status(settings)
     with display.running(str(launch)):
@@ -85,8 +85,8 @@ def start_processes(launch: "Launch", settings: "Settings") -> None:
 
 def work(recipe: "Recipe", settings: "Settings", name: str, *, debug: bool) -> None:
     """Train in this process, alone or as one of several."""
-    from vgcli_core.training.signals import StopAtOnce, Stopped
-    from vgcli_core.training.workers import joined
+    from vgcli_core.processes.signals import StopAtOnce, Stopped
+    from vgcli_core.processes.workers import joined
 
     worker, rank = joined(), int(os.environ.get("RANK", "0"))
     try:
@@ -153,7 +153,7 @@ def _finish(outcome: "Outcome", *, told: bool, first: bool) -> None:
 
 
 def _follow_the_starter(worker: "Worker | None") -> None:
-    from vgcli_core.training.workers import end_with
+    from vgcli_core.processes.workers import end_with
 
     if worker is None:
         end_with([os.getppid()])

@@ -13,7 +13,7 @@ from vgcli.launching import start_processes, this_machine, work
 from vgcli_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from vgcli_core.training.launch import Wanted
+    from vgcli_core.processes.launch import Wanted
     from vgcli_core.training.progress import Settings
     from vgcli_core.training.recipe import Recipe
 
@@ -198,7 +198,7 @@ def train(
     if gpu_memory is not None and not dry_run:
         raise UsageError("--gpu-memory goes with --dry-run", where="--gpu-memory", fix="leave it out, or add --dry-run")
     name = Path(recipe).stem
-    from vgcli_core.training.launch import Wanted, plan_launch
+    from vgcli_core.processes.launch import Wanted, plan_launch
     from vgcli_core.training.progress import Settings
 
     words = ctx.meta[WORDS]

@@ -24,6 +24,7 @@ LAYERS = {
     "drawing": 2,
     "geometry": 1,
     "media": 1,
+    "processes": 1,
     "errors": 0,
     "atomic": 0,
     "version": 0,

@@ -12,8 +12,8 @@ import torch
 from torch.utils.data import DataLoader, get_worker_info
 
 from vgcli_core.errors import ResourceError
+from vgcli_core.processes.signals import FROM_SCHEDULER
 from vgcli_core.training.examples import Bad, Example, Examples, MicroBatch
-from vgcli_core.training.signals import FROM_SCHEDULER
 
 # Where torch finds no memory or no file to pass frames on.
 _NO_ROOM = re.compile(r"shared memory|No space left on device|Too many open files")

@@ -6,13 +6,9 @@ time the run was started or went on.
 
 import hashlib
 import json
-import platform
 import secrets
-import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +18,15 @@ from vgcli_core.atomic import write_text
 from vgcli_core.data.mixture import Part
 from vgcli_core.data.workplace import MANIFEST
 from vgcli_core.errors import DataError, UsageError
+from vgcli_core.model.machine import code_version, device_name, versions
 from vgcli_core.training.progress import Settings
 from vgcli_core.training.recipe import Recipe
 from vgcli_core.training.recipe_files import fingerprint
 from vgcli_core.training.trackers import flat
-from vgcli_core.version import __version__
 
 SCHEMA = "vgllm.run/1"
 RECORD = "run.json"
 
-_PACKAGES = ("torch", "transformers", "accelerate", "deepspeed", "peft", "safetensors", "numpy", "flash-attn")
 # What may be changed when a run goes on: it says how often, how large and how fast, not what is computed. A set may
 # have moved, since its checksums are compared. How a step is cut up changes its last digits alone.
 _FREE = (
@@ -69,10 +64,10 @@ def start_record(
         "step": step,
         "command": settings.command,
         "world": world,
-        "device": _device_name(device),
+        "device": device_name(device),
         "precision": _precision(recipe, settings),
         "attention": attention,
-        "versions": _versions(),
+        "versions": versions(),
         "code": code_version(),
     }
 
@@ -209,16 +204,6 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     write_text(folder / RECORD, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def code_version() -> dict[str, Any]:
-    """Return vgllm's version; run from a clone, also its commit and whether files differ from it."""
-    found: dict[str, Any] = {"vgllm": __version__}
-    clone = Path(__file__).parents[2]
-    if (clone / ".git").exists() and (commit := _output("git", "-C", str(clone), "rev-parse", "HEAD")):
-        status = _output("git", "-C", str(clone), "status", "--porcelain", "--untracked-files=no")
-        found |= {"commit": commit, "modified": bool(status)}
-    return found
-
-
 def _part_record(part: Part, data: Path) -> dict[str, Any]:
     root, manifest = part.prepared.root, part.prepared.manifest
     split = manifest["splits"][part.split]
@@ -248,32 +233,3 @@ def _precision(recipe: Recipe, settings: Settings) -> str:
     if recipe.run.zero or settings.deepspeed is not None:
         return "weights and gradients bfloat16; master weights and optimiser float32, kept by DeepSpeed"
     return "products bfloat16 (autocast); trained weights, gradients and optimiser float32; frozen parts bfloat16"
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} ({platform.machine()})"
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "system": platform.system()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    if torch.version.cuda is not None and torch.cuda.is_available():
-        driver = _output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
-        found |= {"cuda": torch.version.cuda, "driver": driver.partition("\n")[0]}
-    return found
-
-
-def _output(program: str, *arguments: str) -> str:
-    """Return what a program prints; "" where it is not installed, fails, or takes long."""
-    path = shutil.which(program)
-    if path is None:
-        return ""
-    try:
-        done = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip()

@@ -13,6 +13,7 @@ from vgcli_core.model.feature_cache import FeatureCache, encoders_fingerprint
 from vgcli_core.model.lora import check_peft
 from vgcli_core.model.pixels import pixels_of
 from vgcli_core.model.vgllm import Features
+from vgcli_core.processes.signals import StopRequest
 from vgcli_core.training.caching import fill
 from vgcli_core.training.checkpoints import Saved
 from vgcli_core.training.engines import Engine, start_engine
@@ -36,7 +37,6 @@ from vgcli_core.training.record import (
 )
 from vgcli_core.training.run_folder import BEST, MODEL, PICTURE, RunFolder
 from vgcli_core.training.sets import open_sets
-from vgcli_core.training.signals import StopRequest
 from vgcli_core.training.start import Started, start
 from vgcli_core.training.trackers import Trackers, check_trackers
 from vgcli_core.training.trainer import Done, Loop, LossOf, evaluation_mode, peak_memory, record_of

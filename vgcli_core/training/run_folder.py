@@ -22,9 +22,9 @@ from vgcli_core.atomic import output_errors, write_text
 from vgcli_core.errors import OutputError, UsageError, VgllmError
 from vgcli_core.model.lora import is_adapter, save_adapter
 from vgcli_core.model.save import save_model
+from vgcli_core.processes.lock import LOCK, RunLock
 from vgcli_core.training.checkpoints import FOLDER, Saved, Writer, recover, replace_folder, saved, sweep
 from vgcli_core.training.engines import Engine
-from vgcli_core.training.lock import LOCK, RunLock
 from vgcli_core.training.log import BAD, LOG, TIMING
 from vgcli_core.training.processes import Processes
 from vgcli_core.training.progress import Settings

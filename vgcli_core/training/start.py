@@ -10,15 +10,15 @@ from typing import Any
 
 import torch
 
-from vgcli_core.data.checksums import checksum
 from vgcli_core.errors import UsageError
 from vgcli_core.model.checkpoint import Options, load_model
-from vgcli_core.model.config import CONFIG_NAME, ModelConfig
+from vgcli_core.model.config import ModelConfig
 from vgcli_core.model.config_files import read_model_config
 from vgcli_core.model.demo import demo_model
 from vgcli_core.model.device import choose_attention
 from vgcli_core.model.hub import checkpoint_folder
 from vgcli_core.model.layouts import recognise, recognise_encoder
+from vgcli_core.model.machine import source_of
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.tokenizer import load_tokenizer
 from vgcli_core.model.vgllm import VGLLM
@@ -27,9 +27,6 @@ from vgcli_core.training.parts import learns
 from vgcli_core.training.recipe import Recipe, Start, Trained
 
 TINY = "tiny"
-_WEIGHT_FILES = (".safetensors", ".bin", ".pt")
-# Smaller files are read whole for their checksum; gigabytes are told apart by size and both ends.
-_READ_WHOLE = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +107,7 @@ def _load(
     folder = checkpoint_folder(given.weights, offline=offline)
     plain = read_json(folder / "config.json")
     tokenizer = load_tokenizer(folder)
-    source = {"weights": _source(given.weights, folder)}
+    source = {"weights": source_of(given.weights, folder)}
     found = _found(folder, plain)
     notes: tuple[str, ...] = ()
     encoder = None
@@ -132,7 +129,7 @@ def _load(
             kind = recognise_encoder(WeightFiles(encoder).entries, where=str(encoder))
             if kind != given.geometry_encoder:
                 raise _contradiction("geometry_encoder", given.geometry_encoder, given.geometry_weights, kind)
-            source["geometry_weights"] = _source(given.geometry_weights, encoder)
+            source["geometry_weights"] = source_of(given.geometry_weights, encoder)
     saved = str(plain.get("dtype") or plain.get("torch_dtype") or "bfloat16")
     options = Options(
         device="cpu",
@@ -182,24 +179,3 @@ def _place(model: VGLLM, choice: Trained, device: torch.device, *, frozen: torch
     for module in model.modules():
         for name, buffer in module.named_buffers(recurse=False):
             module._buffers[name] = buffer.to(device)
-
-
-def _source(name: str, path: Path) -> dict[str, Any]:
-    """Return where weights came from, with a checksum of each of their files."""
-    known = ("config.json", CONFIG_NAME)
-    files = (
-        [path]
-        if path.is_file()
-        else [
-            file
-            for file in sorted(path.iterdir())
-            if file.name in known or file.name.endswith((*_WEIGHT_FILES, ".index.json"))
-        ]
-    )
-    return {
-        "name": name,
-        "folder": str(path.absolute()),
-        # The hub's cache names a snapshot by its commit.
-        "revision": path.name if path.parent.name == "snapshots" else None,
-        "files": {file.name: checksum(file, large=_READ_WHOLE)._asdict() for file in files},
-    }

@@ -15,11 +15,12 @@ from typer.testing import CliRunner
 from vgcli import display, launching, training
 from vgcli.main import app
 from vgcli_core.errors import DataError, UsageError
-from vgcli_core.training import sets, workers
-from vgcli_core.training.launch import Machine
+from vgcli_core.processes import workers
+from vgcli_core.processes.launch import Machine
+from vgcli_core.processes.workers import Ended
+from vgcli_core.training import sets
 from vgcli_core.training.progress import Outcome, Progress, Settings
 from vgcli_core.training.recipe_files import load_recipe
-from vgcli_core.training.workers import Ended
 
 NOW = Progress(3, 10, 0.5, 1e-5, 1.25, 1234.5, 2.5, 0.031, 61_200_000_000, 45.0)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from vgcli_core.training.workers import LAUNCH
+from vgcli_core.processes.workers import LAUNCH
 
 # Python runs this file at every start, before anything else: it takes the trainer's place in all processes.
 STAND_IN = """
@@ -20,7 +20,7 @@ from vgcli import launching
 from vgcli_core.errors import DataError
 from vgcli_core.training import sets
 from vgcli_core.training.progress import Outcome
-from vgcli_core.training.signals import StopRequest
+from vgcli_core.processes.signals import StopRequest
 
 def train(recipe, settings, *, validate=None, watch=None):
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))

@@ -9,12 +9,10 @@ import pytest
 import torch
 
 from vgcli_core.errors import DataError, UsageError
-from vgcli_core.training import record as module
 from vgcli_core.training.progress import Settings
 from vgcli_core.training.recipe import Recipe
 from vgcli_core.training.record import (
     check_same_run,
-    code_version,
     continued,
     data_record,
     read_record,
@@ -168,19 +166,3 @@ def test_precisions_are_stated(settings, precision, zero, deepspeed, said) -> No
     own = replace(settings, deepspeed=deepspeed)
     start = start_record(recipe, own, step=0, world=1, device=torch.device("cpu"), attention="sdpa")
     assert said in start["precision"]
-
-
-def test_the_commit_is_known_in_a_clone_with_git_alone(monkeypatch) -> None:
-    answers = {"rev-parse": "1234abcd", "status": " M file.py"}
-    monkeypatch.setattr(module, "_output", lambda *words: next(answers[word] for word in words if word in answers))
-    monkeypatch.setattr(Path, "exists", lambda path: True)
-    assert code_version() == {"vgllm": module.__version__, "commit": "1234abcd", "modified": True}
-    answers["status"] = ""
-    assert code_version()["modified"] is False
-    monkeypatch.setattr(module, "_output", lambda *words: "")
-    assert code_version() == {"vgllm": module.__version__}
-
-
-def test_a_program_that_is_missing_or_fails_says_nothing() -> None:
-    assert module._output("no-such-program-here") == ""
-    assert module._output("git", "no-such-command") == ""

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from vgcli_core.training.signals import FROM_SCHEDULER, StopAtOnce, Stopped, StopRequest
+from vgcli_core.processes.signals import FROM_SCHEDULER, StopAtOnce, Stopped, StopRequest
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, *FROM_SCHEDULER])
@@ -67,7 +67,7 @@ def test_a_process_that_inherited_ignored_signals_hears_them():
     program = (
         "import signal, subprocess, sys\n"
         "for number in (signal.SIGINT, signal.SIGTERM): signal.signal(number, signal.SIG_IGN)\n"
-        "child = 'import signal\\nfrom vgcli_core.training.signals import StopRequest\\n"
+        "child = 'import signal\\nfrom vgcli_core.processes.signals import StopRequest\\n"
         "with StopRequest() as stop: signal.raise_signal(signal.SIGTERM)\\nprint(stop.requested)'\n"
         "print(subprocess.run([sys.executable, '-c', child], capture_output=True, text=True).stdout)"
     )

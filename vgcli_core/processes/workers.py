@@ -25,8 +25,8 @@ import psutil
 
 from vgcli_core.atomic import write_text
 from vgcli_core.errors import ResourceError, VgllmError
-from vgcli_core.training.launch import Launch
-from vgcli_core.training.signals import FROM_SCHEDULER
+from vgcli_core.processes.launch import Launch
+from vgcli_core.processes.signals import FROM_SCHEDULER
 
 LAUNCH = "VGLLM_LAUNCH"
 BUG, BAD_INPUT = 1, 2  # exit codes: of what is nobody's input, and of what is somebody's
@@ -160,7 +160,7 @@ def _was_killed(pid: int, processes: int) -> VgllmError:
     return ResourceError(
         f"one of the {processes} processes was killed, so the others cannot go on",
         where=f"process {pid}",
-        fix="mostly it lacked memory (vgllm train --dry-run says what fits); the same command continues the run",
+        fix="mostly it lacked memory (for training, vgllm train --dry-run says what fits); the same command goes on",
     )
 
 

@@ -12,16 +12,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from vgcli_core.training.launch import Launch
-from vgcli_core.training.signals import FROM_SCHEDULER
-from vgcli_core.training.workers import LAUNCH, run_command
+from vgcli_core.processes.launch import Launch
+from vgcli_core.processes.signals import FROM_SCHEDULER
+from vgcli_core.processes.workers import LAUNCH, run_command
 
 WORKER = """
 import os, sys, time
 from pathlib import Path
 from vgcli_core.errors import DataError
-from vgcli_core.training.signals import StopAtOnce, StopRequest, Stopped
-from vgcli_core.training.workers import end_with, joined
+from vgcli_core.processes.signals import StopAtOnce, StopRequest, Stopped
+from vgcli_core.processes.workers import end_with, joined
 out, rank = Path(sys.argv[1]), os.environ.get("RANK", "0")
 worker = joined()
 def write(name, text=""):
@@ -116,7 +116,7 @@ def test_of_two_workers_that_fail_one_is_heard_and_torchrun_does_not_report(tmp_
 def test_what_a_user_can_act_on_is_heard_before_what_follows_from_it(tmp_path):
     body = """
     from vgcli_core.errors import VgllmError
-    from vgcli_core.training.workers import BUG
+    from vgcli_core.processes.workers import BUG
     from threading import Thread
     def fails(name, *problem):
         path = worker.folder / name

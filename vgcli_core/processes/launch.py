@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from vgcli_core.errors import ResourceError, UsageError
-from vgcli_core.training import slurm
+from vgcli_core.processes import slurm
 
 # Options that only say how to start; processes that have been started must not start more.
 _STEERING = ("--num-gpus", "--num-processes", "--nodes", "--node-rank", "--master-addr", "--accelerate")
@@ -115,9 +115,9 @@ def plan_launch(wanted: Wanted, words: Sequence[str], machine: Machine) -> Launc
         return _in_slurm(wanted, words, machine)
     if slurm.nodes(environment) > 1 and wanted.nodes is None and not slurm.in_step(environment):
         raise UsageError(
-            f"this SLURM job has {slurm.nodes(environment)} nodes, and only this one would train",
+            f"this SLURM job has {slurm.nodes(environment)} nodes, and only this one would work",
             where="SLURM_JOB_NUM_NODES",
-            fix="start it on all of them: srun vgllm train ...; or ask for this one alone with --nodes 1",
+            fix="start it on all of them: srun vgllm ...; or ask for this one alone with --nodes 1",
         )
     if wanted.accelerate is not None:
         return _by_accelerate(wanted, words, machine)
@@ -142,19 +142,19 @@ def _count(wanted: Wanted, gpus: int) -> int:
         raise UsageError(
             "--num-gpus and --num-processes exclude each other",
             where="--num-processes",
-            fix="--num-gpus trains on GPUs, --num-processes on the CPU",
+            fix="--num-gpus is for GPUs, --num-processes for the CPU",
         )
     if wanted.device == "cuda" and wanted.num_processes is not None:
-        raise UsageError("--num-processes trains on the CPU", where="--device cuda", fix="use --num-gpus")
+        raise UsageError("--num-processes is for the CPU", where="--device cuda", fix="use --num-gpus")
     if wanted.device == "cpu" and wanted.num_gpus is not None:
-        raise UsageError("--num-gpus trains on GPUs", where="--device cpu", fix="use --num-processes")
+        raise UsageError("--num-gpus is for GPUs", where="--device cpu", fix="use --num-processes")
     if wanted.device == "cuda" and gpus == 0:
         raise ResourceError("this machine has no CUDA device", where="--device cuda", fix="use --device cpu or auto")
     if wanted.num_gpus is not None and wanted.num_gpus > gpus:
         raise UsageError(
             f"this machine has {gpus} CUDA devices" if gpus else "this machine has no CUDA device",
             where=f"--num-gpus {wanted.num_gpus}",
-            fix=f"ask for at most {gpus}" if gpus else "leave --num-gpus out: training on the CPU works, slowly",
+            fix=f"ask for at most {gpus}" if gpus else "leave --num-gpus out: the CPU works, slowly",
         )
     if wanted.on_cpu or not gpus:
         return wanted.num_processes or 1

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.unit.training.test_slurm import STEP
+from tests.unit.processes.test_slurm import STEP
 from vgcli_core.errors import ResourceError, UsageError, VgllmError
-from vgcli_core.training.launch import Launch, Machine, Wanted, plan_launch, worker_words
+from vgcli_core.processes.launch import Launch, Machine, Wanted, plan_launch, worker_words
 
 WORDS = ("train", "--recipe", "rooms")
 TORCHRUN = ("python", "-m", "torch.distributed.run")

@@ -13,14 +13,14 @@ import psutil
 import pytest
 
 from vgcli_core.errors import UsageError
-from vgcli_core.training import lock
-from vgcli_core.training.lock import LOCK, RunLock
+from vgcli_core.processes import lock
+from vgcli_core.processes.lock import LOCK, RunLock
 
 HOLD = """
 import sys, time
 from pathlib import Path
 from vgcli_core.errors import UsageError
-from vgcli_core.training.lock import RunLock
+from vgcli_core.processes.lock import RunLock
 sys.stdin.readline()
 try:
     with RunLock(Path(sys.argv[1]), "vgllm train --recipe rooms"):

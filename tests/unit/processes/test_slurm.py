@@ -3,7 +3,7 @@
 import pytest
 
 from vgcli_core.errors import UsageError
-from vgcli_core.training import slurm
+from vgcli_core.processes import slurm
 
 # The third of four tasks, two on each of two nodes.
 STEP = {
