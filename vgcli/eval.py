@@ -124,7 +124,16 @@ def evaluate(
         found = read_predictions(predictions, benchmark, truth=truth, euler_convention=euler_convention)
         progress("scoring")
         with gathered_extras(benchmark, proposals, word_similarities, meteor=meteor) as extras:
-            report = score(benchmark, found.items, extras, source=found.source, versions=versions(), notes=found.notes)
+            report = score(
+                benchmark,
+                found.items,
+                extras,
+                source=found.source,
+                versions=versions(),
+                notes=found.notes,
+                failed=found.failed,
+                cut_off=found.cut_off,
+            )
     if as_json:
         display.json_text(report.to_json())
     else:

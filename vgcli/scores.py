@@ -117,6 +117,10 @@ def _remarks(found: "Report") -> Iterator[RenderableType]:
     grid.add_column(overflow="fold")
     for rules in found.rules:
         grid.add_row("not read", Text(f"{rules.name}: {_unparsed(rules, found.n)}"))
+    if found.failed:
+        grid.add_row("not asked", Text(f"{_counted(found.failed, found.n)}; they count as empty answers"))
+    if found.cut_off:
+        grid.add_row("cut off", Text(f"{found.cut_off:,} of {found.n:,} answers ended at the limit of their tokens"))
     for rules in found.rules[1:]:
         if rules.differs:
             grid.add_row("rules", Text(f"{rules.name}: {one_line(rules.differs)}"))
@@ -173,13 +177,14 @@ def _of_groups(found: "Report") -> str:
 
 
 def _unparsed(rules: "Rules", n: int) -> str:
-    total = sum(rules.unparsed.values())
-    if not total:
-        return "every answer could be read"
-    reasons = [f"{one_line(reason)} {count:,}" for reason, count in list(rules.unparsed.items())[:_MOST_REASONS]]
-    if len(rules.unparsed) > _MOST_REASONS:
-        reasons.append(f"{len(rules.unparsed) - _MOST_REASONS} more reasons with --json")
-    return f"{total:,} of {n:,} answers ({', '.join(reasons)})"
+    return _counted(rules.unparsed, n) if rules.unparsed else "every answer could be read"
+
+
+def _counted(found: dict[str, int], n: int) -> str:
+    reasons = [f"{one_line(reason)} {count:,}" for reason, count in list(found.items())[:_MOST_REASONS]]
+    if len(found) > _MOST_REASONS:
+        reasons.append(f"{len(found) - _MOST_REASONS} more reasons with --json")
+    return f"{sum(found.values()):,} of {n:,} answers ({', '.join(reasons)})"
 
 
 def _range(found: "Report") -> str:

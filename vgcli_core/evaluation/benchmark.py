@@ -122,6 +122,7 @@ class Benchmark(Generic[T]):
     Attributes:
         name: as on the command line.
         title: for people.
+        dataset, split: the prepared set, a key of DATASETS, and which split of it a model is asked about.
         truth: the closed type of what a prediction is scored against.
         protocols: rules by name -> scoring function; the first is PUBLISHED and carries the headline.
         headline: names of the metrics (of the whole benchmark) to show first.
@@ -140,6 +141,8 @@ class Benchmark(Generic[T]):
 
     name: str
     title: str
+    dataset: str
+    split: str
     truth: type[T]
     protocols: Mapping[str, Score[T]]
     headline: tuple[str, ...]

@@ -6,14 +6,16 @@ A line is {"benchmark": "scanrefer", "id": "...", "text": "...", "truth": {...},
 - `truth` is what it is scored against, in the benchmark's own closed form; it may also come from a second file of lines
   {"id": "...", "truth": {...}}, and samples that only that file names count as empty answers;
 - `euler_convention` says how angles inside `text` are to be read, for benchmarks whose answers hold boxes;
+- `failed` says why the sample could not be asked (a frame that cannot be read); its text is then empty;
+- `cut_off` is true where the answer ended at the limit of its tokens;
 - `info` may hold anything else and is never looked at.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,8 +28,9 @@ from vgcli_core.geometry.boxes import EulerConvention
 from vgcli_core.geometry.conventions import convention_of
 
 T = TypeVar("T", bound=Truth)
+K = TypeVar("K", str, bool)
 
-KEYS = ("benchmark", "id", "text", "truth", "euler_convention", "info")
+KEYS = ("benchmark", "id", "text", "truth", "euler_convention", "failed", "cut_off", "info")
 _TRUTH_KEYS = ("benchmark", "id", "truth", "info")
 _STATE = 'add "euler_convention" to every line, or give --euler-convention'
 
@@ -41,11 +44,15 @@ class Predictions:
         source: for the report: the file's name and sha256, and how many samples of the truth file have no prediction
             (they are among the items, with empty text) or predictions no truth (they are left out).
         notes: the same in words, and what else to know.
+        failed: why samples could not be asked, by id; they are among the items, with empty text.
+        cut_off: ids of answers that ended at the limit of their tokens.
     """
 
     items: tuple[Item[Any], ...]
     source: dict[str, Any]
     notes: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+    cut_off: frozenset[str] = frozenset()
 
 
 def read_predictions(
@@ -97,7 +104,14 @@ def read_predictions(
         "without_truth": surplus,
     }
     items = [_item(key, lines.get(key), truths[key], benchmark, euler_convention) for key in sorted(truths)]
-    return Predictions(tuple(items), source, tuple(notes))
+    asked = [lines[item.id] for item in items if item.id in lines]
+    return Predictions(
+        tuple(items),
+        source,
+        tuple(notes),
+        failed={entry.id: entry.failed for entry in asked if entry.failed},
+        cut_off=frozenset(entry.id for entry in asked if entry.cut_off),
+    )
 
 
 def benchmark_of(path: Path) -> str:
@@ -113,12 +127,22 @@ def benchmark_of(path: Path) -> str:
     )
 
 
-def line(benchmark: str, item: Item[Any]) -> str:
+def line(
+    benchmark: str,
+    item: Item[Any],
+    *,
+    failed: str = "",
+    cut_off: bool = False,
+    info: Mapping[str, Any] | None = None,
+) -> str:
     """Return the line of an item, without the newline: the inverse of reading."""
     found: dict[str, Any] = {"benchmark": benchmark, "id": item.id, "text": item.text}
     if item.euler_convention is not None:
         found["euler_convention"] = item.euler_convention
     found["truth"] = item.truth.model_dump(mode="json", exclude_defaults=True)
+    found |= {"failed": failed} if failed else {}
+    found |= {"cut_off": True} if cut_off else {}
+    found |= {"info": dict(info)} if info else {}
     return json.dumps(found, allow_nan=False)
 
 
@@ -130,6 +154,8 @@ class _Entry:
     text: str
     truth: Any
     euler_convention: str | None
+    failed: str = ""
+    cut_off: bool = False
 
 
 def _item(
@@ -199,6 +225,8 @@ def _entries(raw: bytes, path: Path, keys: tuple[str, ...], benchmark: str | Non
             _string(found, "text", where) if "text" in keys else "",
             found.get("truth"),
             found.get("euler_convention"),
+            _of_kind(found, "failed", "", where),
+            _of_kind(found, "cut_off", False, where),
         )
         if not isinstance(entry.benchmark, str | None):
             raise PredictionsError(
@@ -218,6 +246,16 @@ def _entries(raw: bytes, path: Path, keys: tuple[str, ...], benchmark: str | Non
             )
         seen[entry.id] = number
         yield entry
+
+
+def _of_kind(found: dict[str, Any], key: str, default: K, where: str) -> K:
+    value = found.get(key, default)
+    if not isinstance(value, type(default)):
+        what = f"{key!r} is {value!r:.60}"
+        raise PredictionsError(
+            what, where=where, fix=f"leave it out, or write {'true' if default is False else 'text'}"
+        )
+    return value
 
 
 def _object(row: bytes, where: str, *, last: bool) -> dict[str, Any]:

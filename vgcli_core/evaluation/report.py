@@ -7,9 +7,9 @@ people multiply by 100. `report.json` holds everything a table shows and more; i
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from vgcli_core.evaluation.benchmark import Benchmark, Extras, Item, Outcome, Published, T
 from vgcli_core.evaluation.metrics.tally import REPLICATES, SEED
@@ -60,6 +60,15 @@ class Rules:
         return next((score for score in self.scores if (score.metric, score.of) == (metric, of)), None)
 
 
+class SampleScore(NamedTuple):
+    """How good one answer is by itself, by the published rules; why it could not be read, or not be asked, else ""."""
+
+    id: str
+    value: float
+    unparsed: str
+    failed: str
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """The scores of one file of predictions on one benchmark; `to_json` is its documented form.
@@ -71,6 +80,9 @@ class Report:
         groups: how many scenes or videos the samples are of; they are what the bootstrap draws.
         source: the file that was scored: name, sha256, samples without prediction, predictions without truth.
         versions: of this package and of what computed with it.
+        failed: why samples could not be asked, with how many; they count as empty answers.
+        cut_off: how many answers ended at the limit of their tokens.
+        samples: by id; not part of the JSON.
     """
 
     benchmark: str
@@ -85,6 +97,9 @@ class Report:
     notes: tuple[str, ...] = ()
     source: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
+    cut_off: int = 0
+    samples: tuple[SampleScore, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
@@ -100,6 +115,8 @@ class Report:
             "protocols": {one.name: {k: v for k, v in asdict(one).items() if k != "name"} for one in self.rules},
             "published": [asdict(one) for one in self.published],
             "range": {"oracle": self.oracle, "silent": self.silent},
+            "failed": self.failed,
+            "cut_off": self.cut_off,
             "notes": list(self.notes),
             "predictions": dict(self.source),
             "versions": dict(self.versions),
@@ -118,6 +135,8 @@ def score(
     source: Mapping[str, Any] | None = None,
     versions: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
+    failed: Mapping[str, str] | None = None,
+    cut_off: Collection[str] = (),
 ) -> Report:
     """Score items under every set of rules of a benchmark.
 
@@ -128,11 +147,15 @@ def score(
         source: kept in the report.
         versions: kept in the report.
         notes: remarks on the input, kept in the report before the benchmark's own.
+        failed: why samples could not be asked, by id.
+        cut_off: ids of answers that ended at the limit of their tokens.
     """
     items = sorted(items, key=lambda item: item.id)
     groups = [item.truth.group() for item in items]
     outcomes = {name: rules(items, extras or Extras()) for name, rules in benchmark.protocols.items()}
     span = benchmark.range([item.truth for item in items])
+    first = next(iter(outcomes.values()))
+    problems = failed or {}
     return Report(
         benchmark=benchmark.name,
         title=benchmark.title,
@@ -146,6 +169,12 @@ def score(
         notes=(*notes, *benchmark.inspect(items), *_size_note(benchmark, len(items))),
         source=source or {},
         versions=versions or {},
+        failed=_counted(problems.values()),
+        cut_off=len(cut_off),
+        samples=tuple(
+            SampleScore(item.id, float(value), why, problems.get(item.id, ""))
+            for item, value, why in zip(items, first.values, first.unparsed, strict=True)
+        ),
     )
 
 
@@ -164,15 +193,20 @@ def _rules(name: str, benchmark: Benchmark[T], outcome: Outcome, groups: Sequenc
     ]
     order = {metric: place for place, metric in enumerate(benchmark.headline)}
     scores.sort(key=lambda one: (one.of != "", order.get(one.metric, len(order)) if not one.of else 0))
-    reasons = Counter(reason for reason in outcome.unparsed if reason)
     return Rules(
         name,
         benchmark.differs.get(name, ""),
         tuple(scores),
-        dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
+        _counted(outcome.unparsed),
         dict(outcome.counts),
         tuple(outcome.notes),
     )
+
+
+def _counted(reasons: Iterable[str]) -> dict[str, int]:
+    """Return how often each reason is given, the most frequent first."""
+    counts = Counter(reason for reason in reasons if reason)
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _number(value: float) -> float | None:

@@ -9,6 +9,7 @@ from vgcli_core.errors import ConventionError, PredictionsError
 from vgcli_core.evaluation.benchmark import Item
 from vgcli_core.evaluation.benchmarks import nextqa, scan2cap, scannet_det
 from vgcli_core.evaluation.predictions import benchmark_of, line, read_predictions
+from vgcli_core.evaluation.report import score
 
 CAPTIONS, BOXES = scan2cap.BENCHMARK, scannet_det.BENCHMARK
 HALF = chr(0xD83D)  # half of a surrogate pair, as a cut-off answer may end
@@ -43,6 +44,29 @@ def test_a_line_written_is_a_line_read(tmp_path):
     path = write(tmp_path / "p.jsonl", line("scan2cap", item))
     assert read_predictions(path, CAPTIONS).items == (item,)
     assert benchmark_of(path) == "scan2cap"
+
+
+def test_what_failed_and_what_was_cut_off_is_read_and_counted(tmp_path):
+    items = [Item(name, "", scan2cap.Scan2CapTruth.model_validate(TRUTH)) for name in "abc"]
+    lines = [
+        line("scan2cap", items[0], failed="no frame"),
+        line("scan2cap", items[1], cut_off=True),
+        line("scan2cap", items[2]),
+    ]
+    found = read_predictions(write(tmp_path / "p.jsonl", *lines), CAPTIONS)
+    assert (found.failed, found.cut_off) == ({"a": "no frame"}, frozenset("b"))
+    report = score(CAPTIONS, found.items, failed=found.failed, cut_off=found.cut_off)
+    assert (report.failed, report.cut_off, [one.failed for one in report.samples]) == (
+        {"no frame": 1},
+        1,
+        ["no frame", "", ""],
+    )
+
+
+@pytest.mark.parametrize("more", [{"failed": 1}, {"cut_off": "yes"}, {"cut_off": None}])
+def test_another_kind_of_value_is_refused(tmp_path, more):
+    with pytest.raises(PredictionsError, match=next(iter(more))):
+        read_predictions(write(tmp_path / "p.jsonl", caption(**more)), CAPTIONS)
 
 
 def test_numbers_serve_as_ids(tmp_path):

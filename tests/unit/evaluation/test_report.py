@@ -47,6 +47,8 @@ def rules(*, strip: bool):
 QUIZ = Benchmark(
     name="quiz",
     title="A quiz",
+    dataset="quiz",
+    split="test",
     truth=Question,
     protocols={PUBLISHED: rules(strip=False), CORRECTED: rules(strip=True)},
     headline=("accuracy",),

@@ -92,6 +92,8 @@ def score_range(truths: Sequence[BlinkTruth]) -> Range:
 BENCHMARK = Benchmark(
     name="blink",
     title="BLINK (validation)",
+    dataset="blink",
+    split="val",
     truth=BlinkTruth,
     protocols={PUBLISHED: published, LMMS_EVAL: lmms_eval, CORRECTED: corrected},
     headline=("average", "spatial average"),

@@ -83,6 +83,8 @@ def score_range(truths: Sequence[CvBenchTruth]) -> Range:
 BENCHMARK = Benchmark(
     name="cv_bench",
     title="CV-Bench",
+    dataset="cv_bench",
+    split="test",
     truth=CvBenchTruth,
     protocols={PUBLISHED: published, LMMS_EVAL: lmms_eval, CORRECTED: corrected},
     headline=("average", *DIMENSIONS),

@@ -73,6 +73,8 @@ def score_range(truths: Sequence[NextQaTruth]) -> Range:
 BENCHMARK = Benchmark(
     name="nextqa",
     title="NExT-QA (multiple choice)",
+    dataset="nextqa",
+    split="test",
     truth=NextQaTruth,
     protocols={PUBLISHED: published, CORRECTED: corrected},
     headline=("accuracy",),

@@ -87,6 +87,8 @@ def score_range(truths: Sequence[NextQaOpenTruth]) -> Range:
 BENCHMARK = Benchmark(
     name="nextqa_oe",
     title="NExT-QA (open ended)",
+    dataset="nextqa",
+    split="oe_test",
     truth=NextQaOpenTruth,
     protocols={PUBLISHED: published, CORRECTED: corrected},
     headline=NAMES,

@@ -96,6 +96,8 @@ def score_range(truths: Sequence[Scan2CapTruth]) -> Range:
 BENCHMARK = Benchmark(
     name="scan2cap",
     title="Scan2Cap (validation)",
+    dataset="scan2cap",
+    split="val",
     truth=Scan2CapTruth,
     protocols={PUBLISHED: published, CORRECTED: corrected},
     headline=HEADLINE,

@@ -164,6 +164,8 @@ def _benchmark(
     return Benchmark(
         name=name,
         title=f"3D video detection, ScanNet, {frames} frames",
+        dataset="scannet_det",
+        split="val" if frames == 4 else "val_6frames",
         truth=DetectionTruth,
         protocols={PUBLISHED: published, CORRECTED: corrected},
         headline=("f1", "precision", "recall"),

@@ -146,6 +146,8 @@ def score_range(truths: Sequence[GroundingTruth]) -> Range:
 BENCHMARK = Benchmark(
     name="scanrefer",
     title="ScanRefer (validation)",
+    dataset="scanrefer",
+    split="val",
     truth=GroundingTruth,
     protocols={PUBLISHED: published, CORRECTED: corrected},
     headline=HEADLINE,

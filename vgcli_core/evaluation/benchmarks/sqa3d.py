@@ -50,6 +50,8 @@ def score_range(truths: Sequence[Sqa3dTruth]) -> Range:
 BENCHMARK = Benchmark(
     name="sqa3d",
     title="SQA3D (test)",
+    dataset="sqa3d",
+    split="test",
     truth=Sqa3dTruth,
     protocols={PUBLISHED: published, CORRECTED: corrected},
     headline=("exact match",),

@@ -121,6 +121,8 @@ def score_range(truths: Sequence[TempCompassTruth]) -> Range:
 BENCHMARK = Benchmark(
     name="tempcompass",
     title="TempCompass (multiple choice)",
+    dataset="tempcompass",
+    split="multi_choice",
     truth=TempCompassTruth,
     protocols={PUBLISHED: published, CORRECTED: corrected},
     headline=("accuracy",),

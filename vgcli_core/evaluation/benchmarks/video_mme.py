@@ -77,10 +77,12 @@ def _score(items: Sequence[Item[VideoMmeTruth]], read: Callable[[str], str | Non
     return Outcome(accuracies(values, groupings), values, unparsed)
 
 
-def _benchmark(name: str, title: str, small: float, large: float) -> Benchmark[VideoMmeTruth]:
+def _benchmark(name: str, title: str, split: str, small: float, large: float) -> Benchmark[VideoMmeTruth]:
     return Benchmark(
         name=name,
         title=title,
+        dataset="video_mme",
+        split=split,
         truth=VideoMmeTruth,
         protocols={PUBLISHED: published, LMMS_EVAL: lmms_eval, CORRECTED: corrected},
         headline=("accuracy",),
@@ -104,5 +106,5 @@ def _benchmark(name: str, title: str, small: float, large: float) -> Benchmark[V
 
 
 # The questions are the same; what the model saw beside the frames is not.
-BENCHMARK = _benchmark("video_mme", "Video-MME", 0.574, 0.593)
-BENCHMARK_SUBTITLES = _benchmark("video_mme_subtitles", "Video-MME with subtitles", 0.598, 0.639)
+BENCHMARK = _benchmark("video_mme", "Video-MME", "test", 0.574, 0.593)
+BENCHMARK_SUBTITLES = _benchmark("video_mme_subtitles", "Video-MME with subtitles", "test_subtitles", 0.598, 0.639)

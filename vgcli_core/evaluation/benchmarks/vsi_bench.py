@@ -109,6 +109,8 @@ def score_range(truths: Sequence[VsiBenchTruth]) -> Range:
 BENCHMARK = Benchmark(
     name="vsi_bench",
     title="VSI-Bench",
+    dataset="vsi_bench",
+    split="test",
     truth=VsiBenchTruth,
     protocols={PUBLISHED: published, LMMS_EVAL: lmms_eval, CORRECTED: corrected},
     headline=("average",),
