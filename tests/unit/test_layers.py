@@ -29,6 +29,7 @@ LAYERS = {
     "atomic": 0,
     "version": 0,
     "recipes_folder": 0,
+    "records": 0,
 }
 # What `import vgcli_core` offers to users: loads the pipeline when it is called.
 FRONT_DOOR = "vgcli_core"

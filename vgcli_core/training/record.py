@@ -19,10 +19,10 @@ from vgcli_core.data.mixture import Part
 from vgcli_core.data.workplace import MANIFEST
 from vgcli_core.errors import DataError, UsageError
 from vgcli_core.model.machine import code_version, device_name, versions
+from vgcli_core.records import flat
 from vgcli_core.training.progress import Settings
 from vgcli_core.training.recipe import Recipe
 from vgcli_core.training.recipe_files import fingerprint
-from vgcli_core.training.trackers import flat
 
 SCHEMA = "vgllm.run/1"
 RECORD = "run.json"

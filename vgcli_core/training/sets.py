@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 from vgcli_core.data.base import Dataset
+from vgcli_core.data.commands import prepare_command
 from vgcli_core.data.mixture import Part
 from vgcli_core.data.prepared import Prepared, open_prepared
 from vgcli_core.data.sources import DATASETS
@@ -33,7 +34,7 @@ def open_sets(recipe: Recipe, data: Path) -> list[Part]:
     roots = {key: data / (one.folder or key) for key, one in sets.items()}
     missing = [key for key, root in roots.items() if not (root / MANIFEST).is_file()]
     if missing:
-        commands = [prepare_command(datasets[key], sets[key], roots[key]) for key in missing]
+        commands = [set_command(datasets[key], sets[key], roots[key]) for key in missing]
         raise DataError(
             f"prepared sets of this recipe are missing: {', '.join(missing)}",
             where=", ".join(str(roots[key]) for key in missing),
@@ -45,11 +46,9 @@ def open_sets(recipe: Recipe, data: Path) -> list[Part]:
     ]
 
 
-def prepare_command(dataset: Dataset, wanted: DataSet, root: Path) -> str:
+def set_command(dataset: Dataset, wanted: DataSet, root: Path) -> str:
     """Return the command that makes a set in the folder `root`."""
-    words = ["vgllm", "prepare", dataset.name]
-    if wanted.split not in dataset.default_splits:
-        words += ["--split", wanted.split]
+    words = []
     if wanted.num_frames not in (None, dataset.num_frames):
         words += ["--num-frames", str(wanted.num_frames)]
     # The recipe may be somebody else's, and the command is there to be pasted: no word of it is left to the shell.
@@ -57,7 +56,7 @@ def prepare_command(dataset: Dataset, wanted: DataSet, root: Path) -> str:
         words += shlex.split(wanted.prepare)
     except ValueError:
         words.append(wanted.prepare)
-    return shlex.join([*words, "--out", root.as_posix()])
+    return prepare_command(dataset, wanted.split, root, words)
 
 
 def _checked(key: str, wanted: DataSet, dataset: Dataset, found: Prepared) -> Prepared:
@@ -77,7 +76,7 @@ def _checked(key: str, wanted: DataSet, dataset: Dataset, found: Prepared) -> Pr
         if wanted.num_frames not in (None, frames):
             what = f"{key} has {frames} frames a sample, and the recipe asks for {wanted.num_frames}"
     if what:
-        command = prepare_command(dataset, wanted, found.root)
+        command = set_command(dataset, wanted, found.root)
         raise DataError(
             what,
             where=str(found.root),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vgcli_core.errors import ResourceError, VgllmError, first_line, lookup
+from vgcli_core.records import flat
 
 PROJECT = "vgllm"
 
@@ -138,14 +139,6 @@ class Trackers:
             except Exception as error:
                 del self._running[name]
                 self._say(f"{name} failed and is left out from now on ({first_line(error)}); log.jsonl has everything")
-
-
-def flat(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Return nested tables as one, with dots in the keys: {"optim.lr": 1e-5}."""
-    found: dict[str, Any] = {}
-    for key, value in config.items():
-        found |= flat(value, f"{before}{key}.") if isinstance(value, Mapping) and value else {f"{before}{key}": value}
-    return found
 
 
 def _refused(name: str, error: Exception) -> VgllmError:

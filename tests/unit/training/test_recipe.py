@@ -12,7 +12,7 @@ from vgcli_core.recipes_folder import recipes_folder
 from vgcli_core.training.recipe import DataSet, Recipe
 from vgcli_core.training.recipe_files import load_recipe, recipes
 from vgcli_core.training.recipe_words import known_keys, meaning
-from vgcli_core.training.sets import prepare_command
+from vgcli_core.training.sets import set_command
 
 NAMES = sorted(path.stem for path in recipes_folder().glob("*.yaml"))
 GEOMETRY = [name for name in NAMES if name.endswith("-no-geometry")]
@@ -48,7 +48,7 @@ def test_a_recipe_loads_and_its_sets_can_be_prepared_as_it_says(name):
     for key, wanted in recipe.data.sets.items():
         dataset = DATASETS[wanted.dataset]
         assert wanted.split in dataset.splits
-        words = prepare_command(dataset, wanted, Path("data") / key).split()
+        words = set_command(dataset, wanted, Path("data") / key).split()
         assert words[:3] == ["vgllm", "prepare", wanted.dataset]
         options = {word.partition("=")[0] for before, word in itertools.pairwise(words) if before == "--set"}
         assert options <= {option.name for option in dataset.options}
@@ -136,7 +136,7 @@ def test_the_toy_runs_on_a_cpu_with_no_download():
     recipe = load_recipe("rooms")
     assert (recipe.start.weights, recipe.start.geometry_weights) == ("tiny", None)
     assert (recipe.run.precision, recipe.run.zero) == ("fp32", 0)
-    assert prepare_command(DATASETS["rooms"], recipe.data.sets["rooms"], Path("data/rooms")) == (
+    assert set_command(DATASETS["rooms"], recipe.data.sets["rooms"], Path("data/rooms")) == (
         "vgllm prepare rooms --scenes 20 --out data/rooms"
     )
 

@@ -11,7 +11,7 @@ from vgcli_core.data.workplace import MANIFEST
 from vgcli_core.errors import DataError, UnknownName
 from vgcli_core.training.recipe import DataSet
 from vgcli_core.training.recipe_files import load_recipe
-from vgcli_core.training.sets import open_sets, prepare_command
+from vgcli_core.training.sets import open_sets, set_command
 
 
 def make_set(root: Path, dataset: str, *, samples: int = 3, split: str = "train", **job) -> None:
@@ -70,11 +70,11 @@ def test_all_missing_sets_are_told_at_once_with_their_commands(tmp_path):
     ],
 )
 def test_a_command_says_what_is_not_usual_alone(wanted, command):
-    assert prepare_command(DATASETS[wanted.dataset], wanted, Path("data/here")) == command
+    assert set_command(DATASETS[wanted.dataset], wanted, Path("data/here")) == command
 
 
 def test_a_folder_with_a_space_is_quoted():
-    command = prepare_command(DATASETS["rooms"], DataSet(dataset="rooms"), Path("my data/rooms"))
+    command = set_command(DATASETS["rooms"], DataSet(dataset="rooms"), Path("my data/rooms"))
     assert command == "vgllm prepare rooms --out 'my data/rooms'"
 
 
@@ -88,7 +88,7 @@ def test_a_folder_with_a_space_is_quoted():
     ],
 )
 def test_a_recipes_options_leave_nothing_to_the_shell(options, quoted):
-    command = prepare_command(DATASETS["rooms"], DataSet(dataset="rooms", prepare=options), Path("data/rooms"))
+    command = set_command(DATASETS["rooms"], DataSet(dataset="rooms", prepare=options), Path("data/rooms"))
     assert command == f"vgllm prepare rooms {quoted} --out data/rooms"
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from vgcli_core.errors import ResourceError, UnknownName
+from vgcli_core.records import flat
 from vgcli_core.training import trackers
-from vgcli_core.training.trackers import Trackers, check_trackers, flat
+from vgcli_core.training.trackers import Trackers, check_trackers
 
 CONFIG = {"seed": 0, "optim": {"lr": 1e-5, "betas": [0.9, 0.999]}, "lora": {}}
 
