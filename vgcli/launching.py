@@ -1,20 +1,18 @@
-"""A run from the command's side: start processes, or be one of them; what is said, and with which exit code it ends."""
+"""Training from the command's side: what is said of a run, and with which exit code it ends."""
 
 import json
 import os
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
 from vgcli import display
-from vgcli.failures import BAD_INPUT, DONE, INTERRUPTED, TRY_AGAIN, explain
-from vgcli_core.errors import ResourceError
+from vgcli.failures import BAD_INPUT
+from vgcli.processes import AGAIN, code_of, ended_silently, run_processes, unsaved, work
 
 if TYPE_CHECKING:
-    from vgcli_core.processes.launch import Launch, Machine, Wanted
+    from vgcli_core.processes.launch import Launch
     from vgcli_core.processes.workers import Worker
     from vgcli_core.training.progress import Outcome, Settings, Validate, Watch
     from vgcli_core.training.recipe import Recipe
@@ -34,88 +32,30 @@ if TYPE_CHECKING:
             """See `vgcli.validation.build_validate`."""
 
 
-# Where processes were started by hand, the first one's message is shown first, and usually ends the others.
-_AFTER_THE_FIRST = 3.0
-_AGAIN = "run the same command again to continue"
-
-
-def this_machine(wanted: "Wanted") -> "Machine":
-    """Return what there is to train with; torch is asked for GPUs only where the answer matters."""
-    from vgcli_core.processes.launch import Machine
-
-    gpus = 0
-    if not wanted.on_cpu:
-        import torch  # takes seconds
-
-        gpus = torch.cuda.device_count()
-    return Machine(os.environ, gpus, os.cpu_count() or 1, sys.executable)
-
-
 def start_processes(launch: "Launch", settings: "Settings") -> None:
     """Run the command that starts the processes, wait for their end, and end likewise."""
-    from vgcli_core.processes.workers import run_command
-
     before = _status(settings)
-    with display.running(str(launch)):
-        ended = run_command(launch)
-    if ended.problem is not None:
-        problem, code = ended.problem
-        display.error(problem)
-        raise typer.Exit(code)
+    ended = run_processes(launch)
     status = _status(settings)
     state = "" if status == before else status.get("state", "")
     if state == "finished" or (state in ("", "running") and not ended.signal and ended.code == 0):
         return
     if state == "interrupted" or (ended.signal and state != "failed"):
         if state != "interrupted":
-            display.interrupted(_unsaved(ended.signal))
-        raise typer.Exit(_code_of(status.get("signal", "") if state == "interrupted" else ended.signal))
+            display.interrupted(unsaved(ended.signal))
+        raise typer.Exit(code_of(status.get("signal", "") if state == "interrupted" else ended.signal))
     if state != "failed":
-        ended_by = f"signal {-ended.code}" if ended.code < 0 else f"exit code {ended.code}"
-        display.error(
-            ResourceError(
-                f"the processes ended without a word of their own ({ended_by})",
-                where=str(settings.out),
-                fix="see what the command printed above; a process that was killed (signal 9) mostly lacked memory: "
-                "vgllm train --dry-run says what fits; the same command continues the run",
-            )
-        )
+        raise ended_silently(ended, settings.out)
     raise typer.Exit(BAD_INPUT)
 
 
-def work(recipe: "Recipe", settings: "Settings", name: str, *, debug: bool) -> None:
+def train_here(recipe: "Recipe", settings: "Settings", name: str, *, debug: bool) -> None:
     """Train in this process, alone or as one of several."""
-    from vgcli_core.processes.signals import StopAtOnce, Stopped
-    from vgcli_core.processes.workers import joined
 
-    worker, rank = joined(), int(os.environ.get("RANK", "0"))
-    try:
-        with StopAtOnce():
-            if worker is not None or "TORCHELASTIC_RUN_ID" in os.environ:
-                _follow_the_starter(worker)
-            _finish(_train(recipe, settings, name, first=rank == 0), told=worker is not None, first=rank == 0)
-    except Stopped as stopped:
-        if worker is not None:
-            raise typer.Exit(DONE) from None  # the process that started this one says it, once
-        if rank == 0:
-            display.interrupted(_unsaved(stopped.name))
-        raise typer.Exit(TRY_AGAIN) from None
-    except KeyboardInterrupt:
-        if worker is None and rank == 0:
-            raise
-        raise typer.Exit(INTERRUPTED if worker is None else DONE) from None
-    except typer.Exit:
-        raise
-    except Exception as problem:
-        alone = os.environ.get("WORLD_SIZE") == os.environ.get("LOCAL_WORLD_SIZE")  # one machine
-        if worker is not None and alone and not debug:
-            worker.fails(*explain(problem, training=True))
-        elif rank > 0:
-            time.sleep(_AFTER_THE_FIRST)
-        raise
-    finally:
-        if worker is not None:
-            worker.leaves()
+    def run(worker: "Worker | None", rank: int) -> None:
+        _finish(_train(recipe, settings, name, first=rank == 0), told=worker is not None, first=rank == 0)
+
+    work(run, command="train", debug=debug)
 
 
 def trainer() -> "tuple[Train, BuildValidate]":
@@ -147,27 +87,9 @@ def _finish(outcome: "Outcome", *, told: bool, first: bool) -> None:
         return
     if first:
         done = f"saved after step {outcome.step:,} of {outcome.steps:,} in {outcome.folder}"
-        display.interrupted(f"{outcome.signal}: {done}; {_AGAIN}")
+        display.interrupted(f"{outcome.signal}: {done}; {AGAIN}")
     if not told:
-        raise typer.Exit(_code_of(outcome.signal))
-
-
-def _follow_the_starter(worker: "Worker | None") -> None:
-    from vgcli_core.processes.workers import end_with
-
-    if worker is None:
-        end_with([os.getppid()])
-        return
-    end_with([os.getppid(), worker.launcher], worker.folder)
-    worker.listens()
-
-
-def _unsaved(signal: str) -> str:
-    return f"{signal}: nothing new was to be saved; {_AGAIN}"
-
-
-def _code_of(signal: str) -> int:
-    return INTERRUPTED if signal == "SIGINT" else TRY_AGAIN
+        raise typer.Exit(code_of(outcome.signal))
 
 
 def _status(settings: "Settings") -> dict[str, Any]:

@@ -81,8 +81,8 @@ class Boundary(TyperGroup):
         except Exception as problem:
             if isinstance(problem, typer.BadParameter.__bases__):  # a usage error: typer shows it, with exit code 2
                 raise
-            training = ctx.invoked_subcommand == "train"
-            raise typer.Exit(_report(problem, debug=bool(ctx.params.get("debug")), training=training)) from None
+            command = ctx.invoked_subcommand or ""
+            raise typer.Exit(_report(problem, debug=bool(ctx.params.get("debug")), command=command)) from None
 
 
 app = typer.Typer(
@@ -133,11 +133,11 @@ def main() -> None:
         sys.exit(INTERRUPTED)
 
 
-def _report(problem: Exception, *, debug: bool, training: bool) -> int:
+def _report(problem: Exception, *, debug: bool, command: str) -> int:
     """Show `problem` and return the exit code it stands for."""
     if debug:
         display.traceback(problem)
-    shown, code = explain(problem, training=training)
+    shown, code = explain(problem, command=command)
     display.error(shown)
     if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
         display.close_stdout()

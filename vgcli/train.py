@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vgcli import display
-from vgcli.launching import start_processes, this_machine, work
+from vgcli.launching import start_processes, train_here
+from vgcli.processes import this_machine
 from vgcli_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ def train(
         start_processes(launch, how)
         return
     os.environ.update(launch.environment)
-    work(chosen, how, name, debug=bool(ctx.find_root().params.get("debug")))
+    train_here(chosen, how, name, debug=bool(ctx.find_root().params.get("debug")))
 
 
 def show_forecast(recipe: "Recipe", settings: "Settings", wanted: "Wanted", gpu_memory: float | None) -> None:

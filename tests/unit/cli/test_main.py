@@ -85,7 +85,7 @@ def test_out_of_memory_is_advice_and_no_bug(kind):
 
 
 def test_out_of_memory_in_training_has_other_advice():
-    problem, code = explain(FAILURES["cuda"], training=True)
+    problem, code = explain(FAILURES["cuda"], command="train")
     assert code == 2
     for way in ("batch.micro=1", "run.checkpoint_gradients=true", "run.zero=2", "-lora", "--num-frames 8", "--dry-run"):
         assert way in problem.fix

@@ -302,7 +302,7 @@ def test_a_worker_runs_here_and_the_first_alone_talks(fake, monkeypatch, rank):
 
 
 def test_variables_for_one_process_are_set_here(fake, monkeypatch):
-    monkeypatch.setattr(launching, "this_machine", lambda wanted: Machine(os.environ, 0, 2, "python"))
+    monkeypatch.setattr("vgcli.train.this_machine", lambda wanted: Machine(os.environ, 0, 2, "python"))
     assert run("--recipe", "rooms", "--set", "run.zero=2", "--device", "cpu").exit_code == 0
     assert (os.environ["WORLD_SIZE"], os.environ["DS_ACCELERATOR"]) == ("1", "cpu")
 
@@ -383,7 +383,7 @@ def test_a_step_is_shown_as_a_product(size, micro, world, said):
 def test_a_lost_process_is_no_bug_of_ours():
     from vgcli.failures import BAD_INPUT, explain
 
-    told, code = explain(RuntimeError("[gloo/pair.cc:537] Connection closed by peer [127.0.0.1]:1"), training=True)
+    told, code = explain(RuntimeError("[gloo/pair.cc:537] Connection closed by peer [127.0.0.1]:1"), command="train")
     assert code == BAD_INPUT
     assert told.what == "another process of this run has ended"
 
@@ -391,5 +391,5 @@ def test_a_lost_process_is_no_bug_of_ours():
 def test_a_lost_reader_is_no_bug_of_ours():
     from vgcli.failures import BAD_INPUT, explain
 
-    told, code = explain(RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), training=True)
+    told, code = explain(RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), command="train")
     assert (told.what, code) == ("a process that reads frames was killed", BAD_INPUT)
