@@ -17,7 +17,8 @@ _LESS_MEMORY_IN = {
     "eval": "a smaller --batch-size, --dtype bfloat16, sets prepared with fewer frames (--num-frames 8), or --device "
     "cpu; what is answered is kept, and the same command goes on",
     "train": "--set batch.micro=1, --set run.checkpoint_gradients=true, --set run.zero=2 on several GPUs, a recipe "
-    "whose name ends in -lora, or sets prepared with fewer frames (--num-frames 8); --dry-run says what fits, part by part",
+    "whose name ends in -lora, or sets prepared with fewer frames (--num-frames 8); --dry-run says what fits, part by "
+    "part",
 }
 
 

@@ -84,6 +84,15 @@ def raw_prompt(text: str, task: Task = "ask") -> Prompt:
     return Prompt(task, text, frame_names=task == "ground")
 
 
+def in_revision(text: str, revision: PromptRevision) -> str:
+    """Return a prompt that asks for boxes, of either revision, in the words of `revision`; other text is unchanged."""
+    other: PromptRevision = 1 if revision == 2 else 2
+    key, angles = f'"{_BOX_KEY[other]}"', f"{_ANGLE_NAMES[other]}]."
+    if key not in text:
+        return text
+    return text.replace(key, f'"{_BOX_KEY[revision]}"').replace(angles, f"{_ANGLE_NAMES[revision]}].")
+
+
 def with_letters(options: Sequence[str]) -> tuple[str, ...]:
     """Return up to 26 options as "A. first", "B. second", ...; unchanged when they already carry their letters."""
     pairs = tuple(zip(ascii_uppercase, options, strict=False))

@@ -11,6 +11,7 @@ from vgcli_core.text.prompts import (
     caption_prompt,
     detect_prompt,
     ground_prompt,
+    in_revision,
     raw_prompt,
     with_letters,
 )
@@ -66,6 +67,18 @@ def test_the_first_generation_names_the_key_and_the_angles_differently():
     assert detect_1 == detect_2.replace('"bbox_3d"', '"box_3d"').replace("yaw, roll, pitch", "yaw, pitch, roll")
     assert '"box_3d"' in detect_1
     assert "yaw, pitch, roll]." in detect_1
+
+
+@pytest.mark.parametrize("build", [lambda revision: ground_prompt("a red chair", revision), detect_prompt])
+def test_a_prompt_changes_its_revision_and_back(build):
+    old, new = build(1).text, build(2).text
+    assert old != new
+    assert (in_revision(old, 2), in_revision(new, 1), in_revision(old, 1), in_revision(new, 2)) == (new, old, old, new)
+
+
+def test_prompts_without_boxes_have_one_revision():
+    for text in (ask_prompt("how many?").text, caption_prompt((1, 2, 3)).text, 'say "box_3d" twice'[:5]):
+        assert in_revision(text, 1) == in_revision(text, 2) == text
 
 
 def test_ground_ends_with_a_newline_and_no_text_starts_with_one():
