@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from traceback import format_exception
@@ -18,7 +19,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from vgcli import forecasting, interrupts, preparing, readable, scores
+from vgcli import evaluating, forecasting, interrupts, preparing, readable
 from vgcli import recipes as recipe_views
 from vgcli import training as training_views
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from vgcli_core.evaluation.benchmark import AnyBenchmark
     from vgcli_core.evaluation.compare import Comparison
     from vgcli_core.evaluation.report import Report
+    from vgcli_core.evaluation.runner import Progress as Answered
     from vgcli_core.predict.result import Result
     from vgcli_core.training.forecast import Forecast as TrainingForecast
     from vgcli_core.training.progress import Outcome as TrainingOutcome
@@ -52,11 +54,15 @@ def as_json(found: "Result") -> None:
 
 def report(found: "Report") -> None:
     """Show the scores of a benchmark on stdout, for people."""
+    from vgcli import scores
+
     _print(_wide(), scores.report(found))
 
 
 def comparison(found: "Comparison") -> None:
     """Show the difference of two sets of answers on stdout, for people."""
+    from vgcli import scores
+
     _print(_wide(), scores.comparison(found))
 
 
@@ -232,6 +238,57 @@ def long_progress(name: str) -> "Iterator[Callable[[Progress], None]]":
         yield update
 
 
+@dataclass(frozen=True)
+class Answering:
+    """Where a process that asks a model reports to."""
+
+    step: "Callable[[Answered], None]"
+    say: Callable[[str], None]
+    doing: Callable[[str], None]
+    stopping: Callable[[str], None]
+
+
+@contextlib.contextmanager
+def answering(*, shown: bool, processes: int = 1) -> Iterator[Answering]:
+    """Yield where an evaluation reports to: on a terminal a line that moves, in a log one every minute.
+
+    Args:
+        shown: this process is the one that shows.
+        processes: that share the work; this one's part is told.
+    """
+    console = _console(stderr=True)
+    clock = evaluating.Clock(processes)
+    say: Callable[[str], None] = partial(_line, "note:", style="yellow")
+    stopping: Callable[[str], None] = lambda name: interrupted(evaluating.stopping(name))  # noqa: E731
+    if not shown:
+        yield Answering(lambda now: None, lambda text: None, lambda text: None, lambda name: None)
+        return
+    if not console.is_terminal:
+
+        def log(now: "Answered") -> None:
+            if clock.is_due(now, _LOG_EVERY):
+                _line(f"{now.name}:", clock.line(now), "bold")
+
+        yield Answering(log, say, lambda text: None, stopping)
+        return
+    with console.status(Text("loading libraries"), spinner="line") as status:
+
+        def update(text: str) -> None:
+            status.update(Text(readable.one_line(text)))
+
+        yield Answering(lambda now: update(f"{now.name}: {clock.line(now)}"), say, update, stopping)
+
+
+def answers_missing(left: "Mapping[str, int]", of: "Mapping[str, int]") -> None:
+    """Say how many samples other jobs still have to answer."""
+    _print(_wide(stderr=True), evaluating.missing(left, of))
+
+
+def run_scores(found: "Sequence[Report]") -> None:
+    """Show the scores of a run: of one benchmark in full, of several the headlines."""
+    _print(_wide(), scores.report(found[0]) if len(found) == 1 else scores.overview(found))
+
+
 @contextlib.contextmanager
 def training(name: str) -> "Iterator[tuple[Watch, training_views.Board]]":
     """Yield where a run reports to: on a terminal a block that stays in place, in a log a line every minute."""
@@ -272,7 +329,7 @@ def _print(console: Console, blocks: Iterable[RenderableType]) -> None:
     console.file.write("".join(f"{row.rstrip()}\n" for row in capture.get().splitlines()))
 
 
-def _line(head: str, text: str, style: str) -> None:
+def _line(head: str, text: str, style: str = "bold") -> None:
     """Write one line to stderr. `soft_wrap` keeps paths whole, so that they can be copied."""
     _console(stderr=True).print(_headed(head, text, style), soft_wrap=True)
 

@@ -10,11 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from vgcli.readable import one_line
+from vgcli_core.evaluation import tables
+from vgcli_core.evaluation.tables import UNDEFINED, ends, percent
 
 if TYPE_CHECKING:
-    from vgcli_core.evaluation.benchmark import AnyBenchmark, Published
+    from vgcli_core.evaluation.benchmark import AnyBenchmark
     from vgcli_core.evaluation.compare import Comparison
-    from vgcli_core.evaluation.report import Report, Rules, Scored
+    from vgcli_core.evaluation.report import Report, Rules
 
 _MOST_CHANGES = 8
 _MOST_REASONS = 5
@@ -23,11 +25,34 @@ _MOST_REASONS = 5
 def report(found: "Report") -> Iterator[RenderableType]:
     """Yield the headline table, what could not be read, and a table for classes or question types."""
     yield Text(f"{one_line(found.benchmark)}: {one_line(found.title)}", style="bold")
-    yield Text(f"{_of_groups(found)}; percent, with 95 % bootstrap intervals")
+    yield Text(f"{tables.of_groups(found)}; percent, with 95 % bootstrap intervals")
     yield _headline(found)
     yield from _remarks(found)
     yield from _more(found)
     yield from _rows(found)
+
+
+def overview(found: Sequence["Report"]) -> Iterator[RenderableType]:
+    """Yield one table with the headlines of several benchmarks, and what each reader must know of them."""
+    models = list(dict.fromkeys(model for one in found for model in _models(one)))
+    table = _table("benchmark", "score", "found", "95 % interval", "n", *(f"paper {model}" for model in models))
+    for one in found:
+        for place, metric in enumerate(one.headline):
+            score, known = one.rules[0].get(metric), _published(one, metric, "")
+            if score is None:
+                continue
+            numbers = [_percent(known.values.get(model), 1) if known else "" for model in models]
+            name = Text(one.benchmark if place == 0 else "", style="bold")
+            table.add_row(name, metric, _percent(score.value), _ends(score.ci95), f"{score.n:,}", *numbers)
+    yield table
+    for one in found:
+        unread = sum(one.rules[0].unparsed.values())
+        counts = ((unread, "not read"), (sum(one.failed.values()), "not asked"), (one.cut_off, "cut off"))
+        said = [f"{count:,} {what}" for count, what in counts if count]
+        remarks = [one_line(note) for note in one.notes]
+        if said or remarks:
+            yield Text(f"{one.benchmark}: {'; '.join([*said, *remarks])}")
+    yield Text(f"percent, by the {found[0].rules[0].name} rules; everything else is in the report", style="dim")
 
 
 def comparison(found: "Comparison") -> Iterator[RenderableType]:
@@ -45,10 +70,10 @@ def comparison(found: "Comparison") -> Iterator[RenderableType]:
         chance = "-" if gain.p is None else f"{gain.p:.3f}"
         table.add_row(
             Text(one_line(name)),
-            _percent(gain.first),
-            _percent(gain.second),
+            percent(gain.first),
+            percent(gain.second),
             _signed(gain.gain),
-            _ends(gain.ci95),
+            ends(gain.ci95),
             chance,
         )
     yield table
@@ -72,7 +97,7 @@ def listing(benchmarks: Sequence["AnyBenchmark"]) -> Iterator[RenderableType]:
     for one in benchmarks:
         known = next((number for number in one.published if number.metric == one.headline[0] and not number.of), None)
         models = known.values if known else {}
-        table.add_row(one.name, one.title, one.headline[0], *(_percent(models.get(model), 1) for model in ("4B", "8B")))
+        table.add_row(one.name, one.title, one.headline[0], *(percent(models.get(model), 1) for model in ("4B", "8B")))
     yield table
     yield Text(
         "4B and 8B: percent, arXiv 2505.24625v3. vgllm eval NAME --example prints lines to start from.", style="dim"
@@ -80,34 +105,34 @@ def listing(benchmarks: Sequence["AnyBenchmark"]) -> Iterator[RenderableType]:
 
 
 def _headline(found: "Report") -> Table:
-    models = _models(found)
+    models = tables.models(found)
     table = _table("score", "rules", "found", "95 % interval", *(f"paper {model}" for model in models))
     for metric in found.headline:
         for place, rules in enumerate(found.rules):
             score = rules.get(metric)
             if score is None:
                 continue
-            known = _published(found, metric, "") if place == 0 else None
-            numbers = [_percent(known.values.get(model), 1) if known else "" for model in models]
+            known = tables.published(found, metric) if place == 0 else None
+            numbers = [percent(known.values.get(model), 1) if known else "" for model in models]
             name = Text(metric if place == 0 else "", style="bold")
             style = "bold" if place == 0 else "dim"
-            table.add_row(name, rules.name, Text(_percent(score.value), style=style), _ends(score.ci95), *numbers)
+            table.add_row(name, rules.name, Text(percent(score.value), style=style), ends(score.ci95), *numbers)
     return table
 
 
 def _more(found: "Report") -> Iterator[RenderableType]:
     """Yield the scores of the whole benchmark that are not its headline."""
-    more = [score for score in found.rules[0].scores if not score.of and score.metric not in found.headline]
+    more = tables.more_scores(found)
     if not more:
         return
-    models = _models(found)
+    models = tables.models(found)
     table = _table(
         f"more, {found.rules[0].name} rules", "found", "95 % interval", *(f"paper {model}" for model in models)
     )
     for score in more:
-        known = _published(found, score.metric, "")
-        numbers = [_percent(known.values.get(model), 1) if known else "" for model in models]
-        table.add_row(Text(one_line(score.metric)), _percent(score.value), _ends(score.ci95), *numbers)
+        known = tables.published(found, score.metric)
+        numbers = [percent(known.values.get(model), 1) if known else "" for model in models]
+        table.add_row(Text(one_line(score.metric)), percent(score.value), ends(score.ci95), *numbers)
     yield table
 
 
@@ -127,53 +152,29 @@ def _remarks(found: "Report") -> Iterator[RenderableType]:
     sources = list(dict.fromkeys(number.source for number in found.published))
     if sources:
         grid.add_row("paper", Text("; ".join(sources)))
-    grid.add_row("range", Text(_range(found)))
+    grid.add_row("range", Text(tables.score_range(found)))
     for rules in found.rules:
-        for name, count in rules.counts.items():
-            if count:
-                grid.add_row("count", Text(f"{rules.name}: {count:,} {one_line(name)}"))
-    said: list[str] = []
-    for remark in (*found.notes, *(note for rules in found.rules for note in rules.notes)):
-        if remark not in said:
-            said.append(remark)
-            grid.add_row("note", Text(one_line(remark)))
+        for name, count in tables.counts(rules):
+            grid.add_row("count", Text(f"{rules.name}: {count:,} {one_line(name)}"))
+    for note in tables.notes(found):
+        grid.add_row("note", Text(one_line(note)))
     yield grid
 
 
 def _rows(found: "Report") -> Iterator[RenderableType]:
     """Yield one table for each group of classes or types that share their metrics, by the published rules."""
     rules = found.rules[0]
-    by_class: dict[str, dict[str, Scored]] = {}
-    for score in rules.scores:
-        if score.of:
-            by_class.setdefault(score.of, {})[score.metric] = score
-    shapes: dict[tuple[str, ...], list[str]] = {}
-    for name, scores in by_class.items():
-        shapes.setdefault(tuple(scores), []).append(name)
-    for metrics, names in shapes.items():
-        known = {name: [_published(found, metric, name) for metric in metrics] for name in names}
+    for metrics, rows in tables.class_tables(rules):
+        known = {name: [tables.published(found, metric, name) for metric in metrics] for name in rows}
         has_paper = any(number for numbers in known.values() for number in numbers)
         table = _table("of", "n", *metrics, *(("paper 4B",) if has_paper else ()))
-        for name in names:
-            scores = by_class[name]
+        for name, scores in rows.items():
             paper = next((number.values.get("4B") for number in known[name] if number), None)
-            values = [_percent(scores[metric].value) for metric in metrics]
-            tail = (_percent(paper, 1),) if has_paper else ()
+            values = [percent(scores[metric].value) for metric in metrics]
+            tail = (percent(paper, 1),) if has_paper else ()
             table.add_row(Text(one_line(name)), f"{max(s.n for s in scores.values()):,}", *values, *tail)
         yield Padding(Text(f"{rules.name} rules", style="dim"), (1, 0, 0, 0))
         yield table
-
-
-def _models(found: "Report") -> list[str]:
-    return list(dict.fromkeys(model for number in found.published for model in number.values))
-
-
-def _of_groups(found: "Report") -> str:
-    samples, groups = (
-        f"{number:,} {name}{'' if number == 1 else 's'}"
-        for number, name in ((found.n, "sample"), (found.groups, "scene or video"))
-    )
-    return f"{samples} of {groups.replace('scene or videos', 'scenes or videos')}"
 
 
 def _unparsed(rules: "Rules", n: int) -> str:
@@ -187,17 +188,6 @@ def _counted(found: dict[str, int], n: int) -> str:
     return f"{sum(found.values()):,} of {n:,} answers ({', '.join(reasons)})"
 
 
-def _range(found: "Report") -> str:
-    def spoken(numbers: dict[str, float]) -> str:
-        return ", ".join(f"{name} {_percent(numbers[name])}" for name in found.headline if name in numbers) or "unknown"
-
-    return f"perfect answers would score {spoken(found.oracle)}; empty ones {spoken(found.silent)}"
-
-
-def _published(found: "Report", metric: str, of: str) -> "Published | None":
-    return next((one for one in found.published if (one.metric, one.of) == (metric, of)), None)
-
-
 def _table(*headings: str) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1))
     for place, heading in enumerate(headings):
@@ -207,13 +197,5 @@ def _table(*headings: str) -> Table:
     return table
 
 
-def _percent(value: float | None, digits: int = 2) -> str:
-    return "-" if value is None else f"{100 * value + 0.0:.{digits}f}"
-
-
 def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:+.2f}"
-
-
-def _ends(ends: tuple[float, float] | None) -> str:
-    return "-" if ends is None else f"{100 * ends[0] + 0.0:.1f} to {100 * ends[1] + 0.0:.1f}"
+    return UNDEFINED if value is None else f"{100 * value:+.2f}"
