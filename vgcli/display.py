@@ -68,6 +68,8 @@ def comparison(found: "Comparison") -> None:
 
 def listing(benchmarks: "Sequence[AnyBenchmark]") -> None:
     """Show the benchmarks on stdout."""
+    from vgcli import scores
+
     _print(_wide(), scores.listing(benchmarks))
 
 
@@ -286,6 +288,8 @@ def answers_missing(left: "Mapping[str, int]", of: "Mapping[str, int]") -> None:
 
 def run_scores(found: "Sequence[Report]") -> None:
     """Show the scores of a run: of one benchmark in full, of several the headlines."""
+    from vgcli import scores
+
     _print(_wide(), scores.report(found[0]) if len(found) == 1 else scores.overview(found))
 
 

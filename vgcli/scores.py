@@ -34,16 +34,16 @@ def report(found: "Report") -> Iterator[RenderableType]:
 
 def overview(found: Sequence["Report"]) -> Iterator[RenderableType]:
     """Yield one table with the headlines of several benchmarks, and what each reader must know of them."""
-    models = list(dict.fromkeys(model for one in found for model in _models(one)))
+    models = list(dict.fromkeys(model for one in found for model in tables.models(one)))
     table = _table("benchmark", "score", "found", "95 % interval", "n", *(f"paper {model}" for model in models))
     for one in found:
         for place, metric in enumerate(one.headline):
-            score, known = one.rules[0].get(metric), _published(one, metric, "")
+            score, known = one.rules[0].get(metric), tables.published(one, metric)
             if score is None:
                 continue
-            numbers = [_percent(known.values.get(model), 1) if known else "" for model in models]
+            numbers = [percent(known.values.get(model), 1) if known else "" for model in models]
             name = Text(one.benchmark if place == 0 else "", style="bold")
-            table.add_row(name, metric, _percent(score.value), _ends(score.ci95), f"{score.n:,}", *numbers)
+            table.add_row(name, metric, percent(score.value), ends(score.ci95), f"{score.n:,}", *numbers)
     yield table
     for one in found:
         unread = sum(one.rules[0].unparsed.values())
