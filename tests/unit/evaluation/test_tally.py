@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from vgcli_core.evaluation.metrics.tally import Metric, Tally, label_means, label_sums, means, replicate
+from vgcli_core.evaluation.metrics.tally import (
+    Metric,
+    Tally,
+    label_means,
+    label_sums,
+    means,
+    median,
+    replicate,
+    side_by_side,
+)
 
 HITS = np.array([1.0, 0, 1, 1, 0, 1])
 KINDS = ["a", "b", "a", "b", "b", "a"]
@@ -74,3 +83,45 @@ def test_the_order_of_samples_changes_neither_scores_nor_intervals():
     assert_allclose(
         shuffled.intervals([SCENES[i] for i in order]), means("accuracy", HITS).intervals(SCENES), rtol=1e-12
     )
+
+
+def test_tallies_over_parts_of_the_samples_stand_side_by_side():
+    """Accuracy of the samples 0, 2 and 5, F1 of the samples 1 and 3; sample 4 is in neither."""
+    marks = means("accuracy", np.array([1.0, 0, 1]), ["a", "a", "b"])
+    counts = np.array([[1.0, 0, 2], [2, 1, 0]])
+    f1 = Tally(
+        (Metric("f1", "", 2),),
+        counts,
+        lambda sums: (2 * sums[..., :1]) / (2 * sums[..., :1] + sums[..., 1:].sum(-1, keepdims=True)),
+    )
+    both = side_by_side([(marks, [0, 2, 5]), (f1, [3, 1])], 6)
+    assert both.metrics == (*marks.metrics, *f1.metrics) and both.sums.shape == (6, 6 + 3)
+    assert_allclose(both.scores(), [2 / 3, 1 / 2, 1, 2 * 3 / (2 * 3 + 1 + 2)])
+    assert_allclose(both.sums[3], [0] * 6 + [1, 0, 2])
+    assert not both.sums[4].any()
+    # A replicate without one part leaves it undefined, and the other as it is.
+    with np.errstate(invalid="ignore"):
+        assert_allclose(both.combine(both.sums[:1]), [[1, 1, np.nan, np.nan]])
+    assert side_by_side([], 3).scores().shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "values", [[0.301, 5.0, 0.1], [0.301], [0.301, 0.302, 9, np.inf, 0.0], [0.0], [12.0, np.inf, 1]]
+)
+def test_a_median_is_right_to_a_step(values):
+    found = median("error", np.array(values), step=0.01, largest=10.0).scores()[0]
+    assert found == pytest.approx(min(sorted(values)[len(values) // 2], 10), abs=0.01)
+
+
+def test_of_an_even_number_the_lower_value_in_the_middle_is_the_median():
+    assert median("error", np.array([1.0, 7.0]), step=0.5, largest=10).scores() == pytest.approx([1.5])
+    assert np.isnan(median("error", np.empty(0), step=0.5, largest=10).scores()).all()
+
+
+def test_medians_of_replicates_are_those_of_the_drawn_samples():
+    values = np.random.default_rng(0).uniform(0, 2, 40)
+    tally = median("error", values, step=0.001, largest=3)
+    for weights in np.random.default_rng(1).integers(0, 4, (20, 40)):
+        drawn = np.sort(np.repeat(values, weights))
+        expected = drawn[(len(drawn) - 1) // 2]
+        assert tally.combine(weights.astype(float) @ tally.sums) == pytest.approx(expected, abs=0.001)

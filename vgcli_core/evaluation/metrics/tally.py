@@ -11,6 +11,7 @@ whole groups (scenes, videos) are drawn with replacement, because samples of one
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -123,3 +124,54 @@ def means(name: str, values: Floats, labels: Sequence[str] | None = None) -> Tal
     counted = [Metric(name, "", len(values))]
     counted += [Metric(name, label, list(labels or ()).count(label)) for label in order]
     return Tally(tuple(counted), sums, label_means)
+
+
+def side_by_side(parts: Sequence[tuple[Tally, Sequence[int]]], total: int) -> Tally:
+    """Return one tally of tallies that are each over some of N samples: a sample adds nothing to those it is not in.
+
+    Args:
+        parts: tallies, each with the places of its samples among all.
+        total: N.
+    """
+    blocks, ends = [np.zeros((total, 0))], [0]
+    for tally, places in parts:
+        block = np.zeros((total, tally.sums.shape[1]))
+        block[list(places)] = tally.sums
+        blocks.append(block)
+        ends.append(ends[-1] + block.shape[1])
+
+    def combine(sums: Floats) -> Floats:
+        spans = [sums[..., start:end] for start, end in pairwise(ends)]
+        own = [tally.combine(span) for (tally, _), span in zip(parts, spans, strict=True)]
+        return np.concatenate([np.zeros((*sums.shape[:-1], 0)), *own], axis=-1)
+
+    return Tally(tuple(metric for tally, _ in parts for metric in tally.metrics), np.hstack(blocks), combine)
+
+
+def median(name: str, values: Floats, *, step: float, largest: float) -> Tally:
+    """Return the median of values, the lower one of the two in the middle of an even number, to within one step.
+
+    A median is no function of plain sums, but one of the histogram: what a sample adds is a 1 in the bin of its value.
+    Inside the bin where half of the samples are reached, they count as evenly spread.
+
+    Args:
+        name: of the metric.
+        values: [N], not negative; `largest` and more (infinity too) count as `largest`.
+        step: width of a bin.
+        largest: a multiple of `step`.
+    """
+    bins = round(largest / step)
+    sums = np.zeros((len(values), bins + 1))
+    places = np.minimum(np.minimum(values, largest) / step, bins).astype(np.intp)
+    sums[np.arange(len(values)), places] = 1
+
+    def combine(counts: Floats) -> Floats:
+        upto = counts.cumsum(axis=-1)
+        half = upto[..., -1:] / 2
+        place = (upto >= half).argmax(axis=-1)[..., None]
+        inside = np.take_along_axis(counts, place, axis=-1)
+        before = np.take_along_axis(upto, place, axis=-1) - inside
+        # The last bin has no width.
+        return np.minimum((place + (half - before) / inside) * step, largest)
+
+    return Tally((Metric(name, "", len(values)),), sums, combine)
