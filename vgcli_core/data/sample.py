@@ -121,6 +121,13 @@ class Sample:
         return _FRAME_NAME.sub("", before) + rest.rpartition(IMAGE)[2] if tag else before
 
     @property
+    def layout(self) -> str:
+        """The first human turn up to its last `<image>`, as it is tokenised: equal layouts give equal beginnings."""
+        turn = next(turn for turn in self.conversations if turn.speaker == "human")
+        before, tag, _ = turn.text.replace(f"{IMAGE}\n", IMAGE).rpartition(IMAGE)
+        return before + tag
+
+    @property
     def answer(self) -> str:
         """The last turn of the model, "" where there is none."""
         last = self.conversations[-1]
