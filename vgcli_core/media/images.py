@@ -56,7 +56,7 @@ def read_picture(source: Path | bytes, *, upright: bool = True, name: str = "") 
                 remarks.append("EXIF orientation applied")
             if image.mode.startswith("I"):
                 remarks.append("16 bits per pixel cut to 8")
-            return _rgb(turned), tuple(remarks)
+            return as_rgb(turned), tuple(remarks)
     except FileNotFoundError as error:
         raise MediaError(f"there is no file {path.name}", where=str(path), fix="check the path") from error
     except Image.DecompressionBombError as error:
@@ -73,6 +73,17 @@ def read_picture(source: Path | bytes, *, upright: bool = True, name: str = "") 
         ) from error
 
 
+def as_rgb(image: Image.Image) -> Pixels:
+    """Return a copy as [H, W, 3] uint8 RGB: alpha is dropped, 16 bit become 8. Raises ValueError for floating point."""
+    if image.mode == "F":
+        raise ValueError("it holds floating-point numbers, not colours")
+    if image.mode.startswith("I"):
+        # Pillow's own conversion clips 16-bit values at 255 instead of scaling them.
+        grey = (np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    return np.array(image.convert("RGB"))  # a copy: the view of Pillow is read-only
+
+
 def is_picture(path: Path) -> bool:
     """Tell by the first bytes whether Pillow would read the file."""
     return frame_count(path) > 0
@@ -85,13 +96,3 @@ def frame_count(path: Path) -> int:
             return int(getattr(image, "n_frames", 1))
     except (*_BROKEN, Image.DecompressionBombError):
         return 0
-
-
-def _rgb(image: Image.Image) -> Pixels:
-    if image.mode == "F":
-        raise ValueError("it holds floating-point numbers, not colours")
-    if image.mode.startswith("I"):
-        # Pillow's own conversion clips 16-bit values at 255 instead of scaling them.
-        grey = (np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
-    return np.array(image.convert("RGB"))  # a copy: the view of Pillow is read-only

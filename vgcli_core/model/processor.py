@@ -56,11 +56,14 @@ class Processor:
 
     def prefix(self, grid_thw: Tensor, *, frame_names: bool, system: str = SYSTEM) -> list[int]:
         """Return the ids up to and including the last frame."""
+        names = [f"Frame-{index}: " if frame_names else "" for index in range(len(grid_thw))]
+        return self.interleaved(names, grid_thw, system=system)
+
+    def interleaved(self, before: Sequence[str], grid_thw: Tensor, *, system: str = SYSTEM) -> list[int]:
+        """Return the ids up to and including the last frame, with a text of its own, or "", before each."""
         ids = [*self._open("system"), *self.text(system), *self._close(), *self._open("user")]
-        for index, grid in enumerate(grid_thw):
-            if frame_names:
-                ids += self.text(f"Frame-{index}: ")
-            ids += self._picture(grid)
+        for text, grid in zip(before, grid_thw, strict=True):
+            ids += [*(self.text(text) if text else ()), *self._picture(grid)]
         return ids
 
     def question(self, text: str) -> list[int]:

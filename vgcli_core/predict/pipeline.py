@@ -141,7 +141,8 @@ class Predictor:
         """
         _check_path(source)
         plans = self._plans(questions, raw=raw_prompt)
-        decoding = self._decoding(plans, max_new_tokens, repetition_penalty)
+        limits = [MAX_NEW_TOKENS[p.task] if max_new_tokens is None else max_new_tokens for p in plans]
+        decoding = [self.decoding(limit, repetition_penalty) for limit in limits]
         camera = read_intrinsics(drawing.intrinsics) if drawing is not None and drawing.intrinsics else None
         self.model.counts = Counts()
         run = _Run(self, plans, decoding, max(batch_size, 1), progress or (lambda _: None))
@@ -177,6 +178,22 @@ class Predictor:
             weights_left_out=self.report.left_out,
         )
 
+    def decoding(self, limit: int, repetition_penalty: float | None = None) -> Decoding:
+        """Return how answers of up to `limit` tokens are generated; the penalty is the checkpoint's own when None.
+
+        Raises UsageError for numbers that make no sense.
+        """
+        if limit < 1:
+            raise UsageError(f"{limit} new tokens leave no room for an answer", fix="give 1 or more")
+        if repetition_penalty is not None and not 0 < repetition_penalty < 100:
+            fix = "give 1.0 for none, or a little more"
+            raise UsageError(f"{repetition_penalty} is no repetition penalty", fix=fix)
+        saved = self.model.backbone.model.generation_config
+        ends = getattr(saved, "eos_token_id", None)
+        stop = {self.processor.ids["<|im_end|>"], *(ends if isinstance(ends, list) else [] if ends is None else [ends])}
+        own = float(getattr(saved, "repetition_penalty", None) or 1.0)
+        return Decoding(limit, frozenset(stop), own if repetition_penalty is None else repetition_penalty)
+
     def _plans(self, questions: Sequence[Question], *, raw: bool) -> list[Plan]:
         if not questions:
             raise UsageError("no question", fix="ask at least one")
@@ -190,17 +207,6 @@ class Predictor:
                 "or ask in words with --task ask",
             )
         return plans
-
-    def _decoding(self, plans: Sequence[Plan], limit: int | None, penalty: float | None) -> list[Decoding]:
-        if limit is not None and limit < 1:
-            raise UsageError(f"{limit} new tokens leave no room for an answer", fix="give 1 or more")
-        if penalty is not None and not 0 < penalty < 100:
-            raise UsageError(f"{penalty} is no repetition penalty", fix="give 1.0 for none, or a little more")
-        saved = self.model.backbone.model.generation_config
-        ends = getattr(saved, "eos_token_id", None)
-        stop = {self.processor.ids["<|im_end|>"], *(ends if isinstance(ends, list) else [] if ends is None else [ends])}
-        factor = float(getattr(saved, "repetition_penalty", None) or 1.0) if penalty is None else penalty
-        return [Decoding(limit or MAX_NEW_TOKENS[p.task], frozenset(stop), factor) for p in plans]
 
 
 @dataclass(slots=True)
