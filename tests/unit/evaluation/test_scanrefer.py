@@ -116,6 +116,29 @@ def test_the_frame_ceiling_is_the_share_of_known_objects_in_view():
     assert ("frame ceiling", "") not in score(items[3:])[0]
 
 
+def test_where_no_file_says_what_is_shown_the_ceiling_counts_boxes_in_view_and_says_so():
+    two = (IDENTITY, IDENTITY)
+    truths = [
+        truth(cameras=two, visible_frames=(), in_view_frames=(0,)),  # stated: hidden
+        truth(cameras=two, visible_frames=(1,)),
+        truth(cameras=two, in_view_frames=(0, 1)),
+        truth(cameras=two, in_view_frames=(1,)),
+        truth(cameras=two, in_view_frames=()),
+        truth(cameras=two),
+    ]
+    right = {1, 2, 4}
+    items = [Item(str(n), answer(CUBE if n in right else shifted(9)), one, "ZXY") for n, one in enumerate(truths)]
+    scores, outcome = score(items)
+    assert scores["frame ceiling", ""] == pytest.approx(1 / 2)
+    assert scores["frame ceiling (in view, occlusion ignored)", ""] == pytest.approx(2 / 3)
+    assert scores["acc@0.25", "visible"] == 1
+    assert scores["acc@0.25", "in view, occlusion ignored"] == scores["acc@0.5", "in view, occlusion ignored"] == 0.5
+    assert any("3 of 6 samples do not state which frames show their object" in note for note in outcome.notes)
+    assert not any("frames show" in note for note in score(items[:2])[1].notes)
+    with pytest.raises(ValueError, match="frame 2 is none of the 2"):
+        truth(cameras=two, in_view_frames=(2,))
+
+
 def test_refinement_takes_the_proposal_that_overlaps_most_and_keeps_a_box_that_none_overlaps():
     proposals = np.array([[0.2, 0, 2, 1, 1, 1], [0.0, 0, 2, 1, 1, 1], [0.0, 0, 2, 1, 1, 1]])
     moved = refine(np.array([shifted(-0.1), shifted(5), [math.nan] * 9]), proposals)

@@ -6,7 +6,7 @@ coordinate frame: any frame will do if the box, moved to the scan, overlaps the 
 Source: golden/metrics/README.md, section 2; refinement as in arXiv 2505.24625v3, Table 1 (numbers in parentheses).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
@@ -32,7 +32,8 @@ from vgcli_core.evaluation.declared_boxes import (
     rows_of,
     why_unread,
 )
-from vgcli_core.evaluation.metrics.grounding import Mean, accuracies, refine, tally_of
+from vgcli_core.evaluation.metrics.frame_ceiling import frame_ceiling
+from vgcli_core.evaluation.metrics.grounding import Bools, Mean, accuracies, parts_by, refine_in_scans, tally_of
 from vgcli_core.geometry.boxes import (
     EulerConvention,
     Floats,
@@ -63,7 +64,8 @@ class GroundingTruth(Truth):
             cam2global), 4 x 4; None where it is not known.
         scene: for example "scene0011_00".
         kind: "unique" where no other described object of the scan has the same class.
-        visible_frames: positions of the frames in which the object can be seen.
+        visible_frames: positions of the frames in which the object can be seen; None where that is not known.
+        in_view_frames: positions of the frames with the box in view of their camera, whatever stands before it.
     """
 
     bbox_3d: Nine
@@ -72,10 +74,11 @@ class GroundingTruth(Truth):
     scene: str
     kind: Literal["unique", "multiple"] | None = None
     visible_frames: tuple[int, ...] | None = None
+    in_view_frames: tuple[int, ...] | None = None
 
     @model_validator(mode="after")
     def _visible_frames_exist(self) -> Self:
-        for frame in self.visible_frames or ():
+        for frame in (*(self.visible_frames or ()), *(self.in_view_frames or ())):
             if not 0 <= frame < len(self.camera_to_world):
                 raise ValueError(f"visible frame {frame} is none of the {len(self.camera_to_world)} frames")
         return self
@@ -94,7 +97,7 @@ class _Placeable(NamedTuple):
     cameras: Floats
 
 
-class _Rules(NamedTuple):
+class Rules(NamedTuple):
     """How text becomes a box, and how boxes of answers and truths come to stand in the aligned scan, intrinsic."""
 
     read: Callable[[str, int], Reading]
@@ -103,15 +106,45 @@ class _Rules(NamedTuple):
     reference: bool
 
 
+class Located(NamedTuple):
+    """Answers as boxes in the aligned scan.
+
+    Attributes:
+        readings: [N].
+        predicted: [N, 9]; NaN, which overlaps nothing, where there is no box or no usable camera.
+        true: [N, 9].
+        lost: how many answered boxes are in a frame without a usable camera.
+    """
+
+    readings: list[Reading]
+    predicted: Floats
+    true: Floats
+    lost: int
+
+    @property
+    def placed(self) -> Bools:
+        """Which predicted boxes [N] there are."""
+        return np.isfinite(self.predicted).all(axis=1)
+
+
 def published(items: Sequence[Item[GroundingTruth]], extras: Extras) -> Outcome:
     """Score as the paper's numbers were: strict reading, refused pairs as misses, angles as `_to_scan_as_published`."""
-    rules = _Rules(read_grounding_as_reference, _to_scan_as_published, _true_boxes_as_they_stand, reference=True)
-    return _score(items, extras, rules)
+    return _score(items, extras, RULES[PUBLISHED])
 
 
 def corrected(items: Sequence[Item[GroundingTruth]], extras: Extras) -> Outcome:
     """Score with the tolerant reading, exact overlaps, and declared Euler conventions throughout."""
-    return _score(items, extras, _Rules(read_grounding, _to_scan, _true_boxes, reference=False))
+    return _score(items, extras, RULES[CORRECTED])
+
+
+def locate(items: Sequence[Item[GroundingTruth]], rules: Rules) -> Located:
+    """Read answers and move their boxes to the aligned scan."""
+    readings = [rules.read(item.text, len(item.truth.camera_to_world)) for item in items]
+    found = _placeable(items, readings)
+    predicted = np.full((len(items), 9), np.nan)
+    predicted[found.rows] = rules.to_scan(found)
+    lost = sum(reading.status == "ok" for reading in readings) - len(found.rows)
+    return Located(readings, predicted, rules.true_boxes([item.truth for item in items]), lost)
 
 
 def inspect(items: Sequence[Item[GroundingTruth]]) -> tuple[str, ...]:
@@ -184,23 +217,22 @@ BENCHMARK = Benchmark(
 )
 
 
-def _score(items: Sequence[Item[GroundingTruth]], extras: Extras, rules: _Rules) -> Outcome:
-    readings = [rules.read(item.text, len(item.truth.camera_to_world)) for item in items]
-    found = _placeable(items, readings)
-    predicted = np.full((len(items), 9), np.nan)  # NaN overlaps nothing
-    predicted[found.rows] = rules.to_scan(found)
-    lost = sum(reading.status == "ok" for reading in readings) - len(found.rows)
-    true = rules.true_boxes([item.truth for item in items])
-    overlaps = iou_of_pairs(predicted, true, reference=rules.reference)
-    placed = np.isfinite(predicted).all(axis=1)
+def _score(items: Sequence[Item[GroundingTruth]], extras: Extras, rules: Rules) -> Outcome:
+    truths = [item.truth for item in items]
+    found = locate(items, rules)
+    overlaps = iou_of_pairs(found.predicted, found.true, reference=rules.reference)
     counts = {
-        "boxes in a frame without a usable camera": lost,
-        "boxes without volume": int((placed & without_volume(predicted)).sum()),
-        **remarks(readings),
+        "boxes in a frame without a usable camera": found.lost,
+        "boxes without volume": int((found.placed & without_volume(found.predicted)).sum()),
+        **remarks(found.readings),
     }
     if rules.reference:
-        counts["pairs refused by the published overlap"] = int((placed & (refused(predicted) | refused(true))).sum())
-    means = accuracies(overlaps, [item.truth.kind for item in items])
+        pairs = found.placed & (refused(found.predicted) | refused(found.true))
+        counts["pairs refused by the published overlap"] = int(pairs.sum())
+    whole = np.ones(len(items), dtype=np.bool_)
+    ceiling = frame_ceiling([truth.visible_frames for truth in truths], [truth.in_view_frames for truth in truths])
+    parts = {"": whole, **parts_by([truth.kind for truth in truths]), **ceiling.parts}
+    means = accuracies(overlaps, parts)
     notes: tuple[str, ...] = ()
     mixed = sum(item.euler_convention != item.truth.euler_convention for item in items)
     if rules.reference and mixed:
@@ -208,12 +240,14 @@ def _score(items: Sequence[Item[GroundingTruth]], extras: Extras, rules: _Rules)
     if extras.proposals is None:
         notes += ("no refined scores: they need proposals of each scan",)
     else:
-        refined, missing = _refined(items, predicted, extras.proposals, reference=rules.reference)
-        refined_overlaps = iou_of_pairs(refined, true, reference=rules.reference)
-        means += accuracies(refined_overlaps, [item.truth.kind for item in items], prefix="refined ")
+        scenes = [truth.scene for truth in truths]
+        refined, missing = refine_in_scans(found.predicted, scenes, extras.proposals, reference=rules.reference)
+        refined_overlaps = iou_of_pairs(refined, found.true, reference=rules.reference)
+        means += accuracies(refined_overlaps, parts, prefix="refined ")
         counts["samples without proposals of their scan"] = missing
-    means += [Mean("mean IoU", "", overlaps, np.ones(len(items), dtype=np.bool_)), *_frame_ceiling(items)]
-    return Outcome(tally_of(means), overlaps, tuple(why_unread(reading) for reading in readings), counts, notes)
+    means += [Mean("mean IoU", "", overlaps, whole), *ceiling.means]
+    unparsed = tuple(why_unread(reading) for reading in found.readings)
+    return Outcome(tally_of(means), overlaps, unparsed, counts, notes + ceiling.notes)
 
 
 def _placeable(items: Sequence[Item[GroundingTruth]], readings: Sequence[Reading]) -> _Placeable:
@@ -258,27 +292,7 @@ def _camera(truth: GroundingTruth, frame: int | None) -> Floats | None:
     return matrix if is_usable(matrix) else None
 
 
-def _refined(
-    items: Sequence[Item[GroundingTruth]], predicted: Floats, proposals: Mapping[str, Floats], *, reference: bool
-) -> tuple[Floats, int]:
-    """Return boxes [N, 9] replaced by proposals, and how many samples have no proposals of their scan."""
-    rows_by_scene: dict[str, list[int]] = {}
-    for row, item in enumerate(items):
-        rows_by_scene.setdefault(item.truth.scene, []).append(row)
-    refined, missing = predicted.copy(), 0
-    for scene, rows in rows_by_scene.items():
-        # Proposal files name a scan with its data set, "scannet/scene0011_00".
-        names = (scene, f"scannet/{scene}", scene.removeprefix("scannet/"))
-        boxes = next((proposals[name] for name in names if name in proposals), None)
-        if boxes is None:
-            missing += len(rows)
-        else:
-            refined[rows] = refine(predicted[rows], boxes, reference=reference)
-    return refined, missing
-
-
-def _frame_ceiling(items: Sequence[Item[GroundingTruth]]) -> list[Mean]:
-    """Return the share of samples whose object is visible in some frame: the others cannot be found, only guessed."""
-    known = np.array([item.truth.visible_frames is not None for item in items], dtype=np.bool_)
-    visible = np.array([bool(item.truth.visible_frames) for item in items], dtype=np.float64)
-    return [Mean("frame ceiling", "", visible, known)] if known.any() else []
+RULES = {
+    PUBLISHED: Rules(read_grounding_as_reference, _to_scan_as_published, _true_boxes_as_they_stand, reference=True),
+    CORRECTED: Rules(read_grounding, _to_scan, _true_boxes, reference=False),
+}
