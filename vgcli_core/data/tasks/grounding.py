@@ -193,13 +193,16 @@ def choose_frames(
     return Chosen(sorted(found), used)
 
 
-def count_unknown(scan: Scan, box: Floats, positions: Sequence[int], report: Report) -> None:
+def count_unknown(scan: Scan, box: Floats, positions: Sequence[int], report: Report) -> list[int]:
     """Count a target [9] that is none of the scan's objects: nobody says which frames show it, its box says which may.
 
-    EmbodiedScan's test part, which ScanRefer's and Scan2Cap's validation scans are in, lists no objects.
+    EmbodiedScan's test part, which ScanRefer's and Scan2Cap's validation scans are in, lists no objects. Returns the
+    places in `positions` of the frames with the box in view.
     """
+    places = in_view(scan, box, positions)
     report.count(UNKNOWN)
-    report.count(IN_VIEW, bool(in_view(scan, box, positions)))
+    report.count(IN_VIEW, bool(places))
+    return places
 
 
 def _training_samples(
@@ -304,7 +307,7 @@ def _evaluation_sample(
         truth["kind"] = one.kind
     visible = None
     if match.instance is None:
-        count_unknown(scan, one.box, positions, report)
+        truth["in_view_frames"] = count_unknown(scan, one.box, positions, report)
     else:
         seen = frames_showing(scan, match.instance)
         truth["visible_frames"] = [place for place, position in enumerate(positions) if position in seen]

@@ -176,6 +176,18 @@ def test_evaluation_keeps_a_description_that_fits_no_object_and_does_not_claim_t
     assert sample.target_visible is None and "visible_frames" not in sample.truth
 
 
+def test_where_no_object_fits_evaluation_knows_in_whose_view_the_box_is():
+    """Cameras at 0, 66, 138, 210, 282 and 354 degrees of a circle look through its middle, 38.6 degrees to each side.
+
+    The box stands outside the circle at 0 degrees: behind the first and the last camera, 89 and 78 degrees beside what
+    the second and the fifth look at, 30 and 21 degrees beside what those across look at.
+    """
+    beyond = described(np.array([6.0, 0, 0.5, 0.2, 0.2, 0.2, 0, 0, 0]))
+    (sample,) = ground_samples(make_scan(), [beyond], rules(choice="fixed", training=False), Report())
+    assert sample.truth["in_view_frames"] == [2, 3]
+    assert GroundingTruth(**truth_of(sample)).in_view_frames == (2, 3)
+
+
 def test_reference_starts_are_replayed():
     found = samples(make_scan(), mode="reference", starts=lambda one, draw: iter([[55], [5, 60]][draw]))
     assert [sample.info["starts"] for sample in found] == [[55], [5]]
