@@ -1,4 +1,4 @@
-"""Samples that show a model the same thing: what it makes of the frames, and of a prompt's beginning, serves them all."""
+"""Samples that show a model the same: what it makes of the frames, and of a prompt's beginning, serves all of them."""
 
 from collections.abc import Hashable, Sequence
 
