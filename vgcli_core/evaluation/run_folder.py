@@ -1,0 +1,303 @@
+"""The folder of a run: what was asked of which model, every answer as it came, and the scores at the end.
+
+    run.json                      the record: model, settings, data, and every start
+    answers/NAME/part-0-of-2.jsonl    answers, appended group by group by one process
+    NAME/predictions.jsonl        all answers of a benchmark, sorted; NAME/report.json their scores
+    report.json, report.html      the run
+    locks/                        who writes, while somebody does
+
+A process appends to a file of its own, so that several machines need nothing but a shared folder. A line that a kill
+cut off is dropped when the file is opened again, and its sample asked again.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from vgcli_core.atomic import output_errors, write_text
+from vgcli_core.errors import DataError, UsageError
+from vgcli_core.evaluation.plan import Share
+from vgcli_core.processes.lock import LOCK, RunLock
+from vgcli_core.records import flat
+
+SCHEMA = "vgllm.eval/1"
+RECORD = "run.json"
+ANSWERS = "answers"
+LOCKS = "locks"
+PREDICTIONS = "predictions.jsonl"
+SCORES = "scores.jsonl"
+REPORT = "report.json"
+PAGE = "report.html"
+
+_PATIENCE = 120.0  # seconds to wait for another process that writes the record or the scores
+_LOOK = 0.2
+_ANEW = "choose another folder with --out, or discard what is there with --restart"
+
+
+class RunFolder:
+    """A run folder; nothing is read or written before it is asked for.
+
+    Args:
+        root: made where it is missing.
+        command: what was typed, for whoever finds the folder in use.
+    """
+
+    def __init__(self, root: Path, *, command: str = "") -> None:
+        self.root = root
+        self._command = command
+
+    def record(self) -> dict[str, Any] | None:
+        """Return the record, None where there is none. Raises DataError where it cannot be read."""
+        path = self.root / RECORD
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            record = error
+        if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+            raise DataError("this is no record of an evaluation that this version can read", where=str(path), fix=_ANEW)
+        return record
+
+    def open(self, record: Mapping[str, Any], *, restart: bool = False) -> None:
+        """Begin the run that `record` describes, or go on with it; benchmarks may be added.
+
+        Args:
+            record: "model", "settings" and "benchmarks" (by name), which say what answers depend on.
+            restart: discard what is there.
+
+        Raises:
+            UsageError: the folder belongs to another model, other settings or data, or holds something else.
+            OutputError: it cannot be written.
+        """
+        self._refuse_strangers()
+        with self.alone():
+            if restart:
+                self._discard()
+            before = self.record()
+            if before is None:
+                merged = {"schema": SCHEMA, **record, "starts": []}
+            else:
+                check_same(before, record, where=str(self.root))
+                merged = {**before, "benchmarks": {**before["benchmarks"], **record["benchmarks"]}}
+            if merged != before:
+                self._write_record(merged)
+
+    def wait_for(self, record: Mapping[str, Any]) -> None:
+        """Wait until another process has opened the folder for the same run. Raises UsageError after two minutes."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            before = self.record()
+            if before is not None and record["benchmarks"].keys() <= before["benchmarks"].keys():
+                check_same(before, record, where=str(self.root))
+                return
+            if time.monotonic() > until:
+                raise UsageError(
+                    "this process does not see the run that the first one has begun",
+                    where=f"--out {self.root}",
+                    fix="all processes of a run need one shared folder",
+                )
+            time.sleep(_LOOK)
+
+    def start(self, start: Mapping[str, Any]) -> list[str]:
+        """Keep the facts of a start; return remarks on what differs from the one before and may change answers.
+
+        Raises:
+            UsageError: answers so far were computed in another number format.
+        """
+        with self.alone():
+            record = self.record() or {}
+            starts = record.get("starts", [])
+            remarks = []
+            if starts:
+                before = starts[-1]
+                if before.get("dtype") != start.get("dtype"):
+                    raise UsageError(
+                        f"this start computes in {start.get('dtype')}, and the run did in {before.get('dtype')}",
+                        where=str(self.root),
+                        fix=f"--dtype {before.get('dtype')}, or another folder with --out",
+                    )
+                remarks = _changes(before, start)
+            self._write_record({**record, "starts": [*starts, dict(start)]})
+        return remarks
+
+    def note(self, **facts: Any) -> None:
+        """Add facts to the record. Raises OutputError."""
+        with self.alone():
+            self._write_record({**(self.record() or {}), **facts})
+
+    def lines(self, name: str) -> dict[str, dict[str, Any]]:
+        """Return the lines of all parts by sample; where a sample was asked again after a failure, the answer.
+
+        Raises:
+            DataError: a whole line that is none of ours.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for path in sorted((self.root / ANSWERS / name).glob("part-*.jsonl")):
+            for number, row in enumerate(_whole_lines(path), start=1):
+                try:
+                    line = json.loads(row)
+                    key, failed = line["id"], "failed" in line
+                except (ValueError, KeyError, TypeError) as error:
+                    raise DataError(
+                        f"a line that no run wrote: {row[:60]!r}", where=f"{path}, line {number}", fix=_ANEW
+                    ) from error
+                if key not in found or ("failed" in found[key] and not failed):
+                    found[key] = line
+        return found
+
+    @contextmanager
+    def part(self, name: str, share: Share) -> "Iterator[Part]":
+        """Yield where this process appends its answers of a benchmark. Raises OutputError."""
+        path = self.root / ANSWERS / name / f"{_part(share)}.jsonl"
+        with output_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                whole = sum(len(row) + 1 for row in _whole_lines(path))
+                file.truncate(whole)
+                yield Part(file, path)
+
+    @contextmanager
+    def held(self, share: Share) -> Iterator[None]:
+        """Be the one process that answers this share.
+
+        Raises:
+            UsageError: another one does, or one that shares the work in another number of parts.
+        """
+        own = self.root / LOCKS / _part(share)
+        for path in (self.root / LOCKS).glob("part-*"):
+            other = path.name.rpartition("-")[2]
+            if other != str(share.count):
+                try:
+                    with RunLock(path):
+                        pass  # whoever held it is gone
+                except UsageError as error:
+                    fix = f"give every job the same count (--shard i/n, --num-processes), here {other}, or wait"
+                    raise UsageError(error.what, where=error.where, fix=fix) from error
+                with suppress(OSError):
+                    path.rmdir()
+        try:
+            with RunLock(own, self._command):
+                yield
+        finally:
+            with suppress(OSError):
+                own.rmdir()
+                own.parent.rmdir()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the only process that changes the record or writes scores; others are waited for."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            lock = RunLock(self.root, self._command)
+            try:
+                lock.__enter__()
+                break
+            except UsageError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(_LOOK)
+        try:
+            yield
+        finally:
+            lock.__exit__()
+
+    def _write_record(self, record: Mapping[str, Any]) -> None:
+        write_text(self.root / RECORD, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def _refuse_strangers(self) -> None:
+        for path in (self.root, *self.root.parents):
+            if path.exists() and not path.is_dir():
+                raise UsageError(f"{path.name} is a file", where=f"--out {self.root}", fix="name a folder")
+        there = {path.name for path in self.root.iterdir()} if self.root.is_dir() else set()
+        strangers = {name for name in there if not name.startswith(".")} - {LOCK, LOCKS}
+        if strangers and RECORD not in there:
+            raise UsageError(
+                f"the folder holds something else: {min(strangers)!r}",
+                where=f"--out {self.root}",
+                fix="choose a folder of its own for each run",
+            )
+
+    def _discard(self) -> None:
+        """Remove the run's files; the record last, so that a kill leaves no answers that nobody knows the model of."""
+        record = self.record() or {}
+        names = [*record.get("benchmarks", {})]
+        with output_errors(self.root):
+            files = [self.root / REPORT, self.root / PAGE]
+            for name in names:
+                files += [self.root / name / file for file in (PREDICTIONS, REPORT, SCORES)]
+                files += sorted((self.root / ANSWERS / name).glob("part-*.jsonl"))
+            for path in [*files, self.root / RECORD]:
+                path.unlink(missing_ok=True)
+            for folder in [*(self.root / name for name in names), *(self.root / ANSWERS / name for name in names)]:
+                with suppress(OSError):
+                    folder.rmdir()
+
+
+class Part:
+    """Where one process appends its answers."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._file, self._path = file, path
+
+    def append(self, lines: Iterable[str]) -> None:
+        """Append lines, and have them on the disk. Raises OutputError."""
+        with output_errors(self._path):
+            self._file.write("".join(f"{line}\n" for line in lines).encode("utf-8"))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+
+def check_same(before: Mapping[str, Any], now: Mapping[str, Any], *, where: str) -> None:
+    """Make sure that a folder's record and what is asked for now describe the same model, settings and data.
+
+    Raises:
+        UsageError: they differ; names what.
+    """
+    shared = before["benchmarks"].keys() & now["benchmarks"].keys()
+    was, wanted = (
+        flat({**{key: one[key] for key in ("model", "settings")}, **{name: one["benchmarks"][name] for name in shared}})
+        for one in (before, now)
+    )
+    differ = [
+        key
+        for key in sorted(was.keys() | wanted.keys())
+        # Where things lie and what they are called is no difference: their checksums are compared.
+        if was.get(key) != wanted.get(key) and key.rpartition(".")[2] not in ("name", "folder")
+    ]
+    if differ:
+        shown = "; ".join(f"{key} is {_said(wanted.get(key))}, and was {_said(was.get(key))}" for key in differ[:4])
+        rest = f"; and {len(differ) - 4} more" if len(differ) > 4 else ""
+        raise UsageError(f"the run in this folder asked something else: {shown}{rest}", where=where, fix=_ANEW)
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    keys = ("device", "attention", "batch_size", "versions")
+    old, new = ({key: one.get(key) for key in keys} for one in (before, now))
+    was, wanted = flat(old), flat(new)
+    return [
+        f"{key.removeprefix('versions.').replace('_', ' ')}: {value}, and {was.get(key, 'none')} before; a few answers "
+        "may differ from here on"
+        for key, value in wanted.items()
+        if was.get(key) != value
+    ]
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    """Return the lines of a file that end; what a kill cut off is left out."""
+    try:
+        return path.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+
+
+def _part(share: Share) -> str:
+    return f"part-{share.index}-of-{share.count}"
+
+
+def _said(value: object) -> str:
+    return f"{json.dumps(value):.70}"
