@@ -18,7 +18,7 @@ from vgcli_core.data.prepared import Prepared, open_prepared
 from vgcli_core.data.sample import Sample, truth_of
 from vgcli_core.errors import UsageError
 from vgcli_core.evaluation.benchmark import AnyBenchmark, Extras, Item
-from vgcli_core.evaluation.benchmarks import BENCHMARKS
+from vgcli_core.evaluation.benchmarks import BENCHMARKS, rooms
 from vgcli_core.model.answer import answers, group_by_frames
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.vgllm import VGLLM
@@ -28,9 +28,6 @@ from vgcli_core.training.recipe import Recipe
 from vgcli_core.training.trainer import evaluation_mode
 
 Gather = Callable[[list[tuple[int, str]]], list[list[tuple[int, str]]]]
-
-# Whose rules score the rooms; their truths are written in these forms.
-_BY_TASK = {"ground": "scanrefer", "caption": "scan2cap", "detect": "scannet_det", "ask": "vsi_bench"}
 
 
 def build_validate(recipe: Recipe, data: Path, *, limits: Mapping[Task, int] = MAX_NEW_TOKENS) -> Validate | None:
@@ -136,7 +133,7 @@ def scores(samples: Sequence[Sample], texts: Sequence[str]) -> dict[str, float]:
 
 
 def _benchmark(sample: Sample) -> AnyBenchmark | None:
-    return BENCHMARKS.get(_BY_TASK[sample.task] if sample.dataset == "rooms" else sample.dataset)
+    return rooms.BY_TASK[sample.task] if sample.dataset == "rooms" else BENCHMARKS.get(sample.dataset)
 
 
 def _check_frames(prepared: Prepared, samples: Sequence[Sample]) -> None:

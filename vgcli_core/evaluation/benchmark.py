@@ -11,6 +11,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from vgcli_core.data.sample import Sample
+from vgcli_core.data.sample import truth_of as truth_of_sample
 from vgcli_core.evaluation.metrics.tally import Tally
 from vgcli_core.geometry.boxes import EulerConvention, Floats
 
@@ -124,6 +126,7 @@ class Benchmark(Generic[T]):
         title: for people.
         dataset, split: the prepared set, a key of DATASETS, and which split of it a model is asked about.
         truth: the closed type of what a prediction is scored against.
+        truth_of: a prepared sample -> its truth as plain data, or None.
         protocols: rules by name -> scoring function; the first is PUBLISHED and carries the headline.
         headline: names of the metrics (of the whole benchmark) to show first.
         published: numbers to compare with, scored by the first protocol.
@@ -151,6 +154,7 @@ class Benchmark(Generic[T]):
     perfect: Callable[[T], str]
     range: Callable[[Sequence[T]], Range]
     inspect: Callable[[Sequence[Item[T]]], tuple[str, ...]] = _nothing_to_say
+    truth_of: Callable[[Sample], dict[str, Any] | None] = truth_of_sample
     sizes: tuple[int, ...] = ()
     differs: Mapping[str, str] = field(default_factory=dict)
     scales: tuple[str, ...] = ()

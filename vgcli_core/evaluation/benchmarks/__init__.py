@@ -6,6 +6,7 @@ from vgcli_core.evaluation.benchmarks import (
     cv_bench,
     nextqa,
     nextqa_oe,
+    rooms,
     scan2cap,
     scannet_det,
     scanrefer,
@@ -31,5 +32,6 @@ BENCHMARKS: dict[str, AnyBenchmark] = {
         nextqa.BENCHMARK,
         nextqa_oe.BENCHMARK,
         sqa3d.BENCHMARK,
+        rooms.BENCHMARK,
     )
 }
