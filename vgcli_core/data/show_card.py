@@ -62,10 +62,10 @@ def _keys(sample: Sample, marks: Marks) -> Iterator[Key]:
         yield Key(POINT, f"point ({x:.2f}, {y:.2f}, {z:.2f}) m in frame {marks.point_frame}")
     if sample.task == "detect":
         counts = Counter(one.box.label for one in marks.boxes)
-        keys = [Key(color, _counted(label, counts[label])) for label, color in _label_colors(marks)]
+        keys = [Key(color, counted(label, counts[label])) for label, color in _label_colors(marks)]
     else:
         keys = [
-            Key(color, _measured(one.box.label, one.box.size, one.frame))
+            Key(color, measured(one.box.label, one.box.size, one.frame))
             for one, color in zip(marks.boxes, marks.colors, strict=True)
         ]
     yield from keys[:_MOST_KEYS]
@@ -78,25 +78,33 @@ def _label_colors(marks: Marks) -> list[tuple[str, tuple[int, int, int]]]:
     return list(zip(labels, colors_of(labels), strict=True))
 
 
-def _counted(label: str, count: int) -> str:
+def counted(label: str, count: int) -> str:
+    """Return a label, and how often it occurs where that is not once."""
     return f"{label or 'no label'} ×{count}" if count > 1 else label or "no label"
 
 
-def _measured(label: str, size: tuple[float, float, float], frame: int) -> str:
+def measured(label: str, size: tuple[float, float, float], frame: int) -> str:
+    """Return a box in words: its label, its edges in metres, and the camera (or SCAN) that it is in."""
     where = "in the scan" if frame == SCAN else f"in frame {frame}"
     return f"{label or 'no label'}, {' × '.join(f'{edge:.2f}' for edge in size)} m, {where}"
+
+
+def asked(sample: Sample) -> Iterator[Paragraph]:
+    """Yield the question of a sample, and its options where the question does not name them."""
+    yield Paragraph("Question", sample.question.strip(), lines=10)
+    if any(option not in sample.question for option in sample.options):
+        yield Paragraph("Options", "\n".join(with_letters(sample.options)), lines=8)
 
 
 def _paragraphs(sample: Sample) -> Iterator[Paragraph]:
     turns = sample.conversations[:_MOST_TURNS]
     for place, turn in enumerate(turns):
-        if turn.speaker == "human":
-            text = sample.question if place == 0 else turn.text.replace(IMAGE, "")
-            yield Paragraph("Question", text.strip(), lines=10)
-            if place == 0 and any(option not in sample.question for option in sample.options):
-                yield Paragraph("Options", "\n".join(with_letters(sample.options)), lines=8)
+        if place == 0:
+            yield from asked(sample)
+        elif turn.speaker == "human":
+            yield Paragraph("Question", turn.text.replace(IMAGE, "").strip(), lines=10)
         elif turn.text:
-            yield Paragraph("Answer", turn.text + _meaning(turn.text, sample.options), lines=6)
+            yield Paragraph("Answer", turn.text + meaning(turn.text, sample.options), lines=6)
     if len(sample.conversations) > len(turns):
         yield Paragraph("And", f"{len(sample.conversations) - len(turns)} more turns", lines=1)
     if not sample.answer:
@@ -113,7 +121,7 @@ def _rounded(value: Any) -> Any:
     return [_rounded(entry) for entry in value] if isinstance(value, list) else value
 
 
-def _meaning(answer: str, options: tuple[str, ...]) -> str:
+def meaning(answer: str, options: tuple[str, ...]) -> str:
     """Return which option a letter stands for: " = the chair" after "B"."""
     if answer not in ascii_uppercase or len(answer) != 1 or ascii_uppercase.index(answer) >= len(options):
         return ""

@@ -115,8 +115,8 @@ def _drawn(
     words = [f"Frame {position} of {len(sample.frames)}, {sample.frames[position]}"]
     remarks = []
     if any(there):
-        labels = dict.fromkeys(box.label or "no label" for box, shown in zip(boxes, there, strict=True) if shown)
-        words.append(f"boxes drawn: {', '.join(labels)}")
+        labels = dict.fromkeys(box.label for box, shown in zip(boxes, there, strict=True) if shown and box.label)
+        words.append(f"boxes drawn: {', '.join(labels) or 'without labels'}")
     if not all(there):
         remarks.append(f"{there.count(False)} of {len(boxes)} boxes lie outside of the view of frame {position}")
     point = point_seen_from(sample, marks, position)

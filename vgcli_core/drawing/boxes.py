@@ -19,6 +19,7 @@ from vgcli_core.geometry.camera import project
 Pixels = NDArray[np.uint8]
 
 PREDICTION: Color = (60, 230, 90)
+TRUTH: Color = (70, 150, 255)
 
 # Nearer than this a point is treated as behind the camera; its projection would run off to infinity.
 NEAR_METRES = 0.05

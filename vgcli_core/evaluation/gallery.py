@@ -1,0 +1,82 @@
+"""Which answers a page shows: the best and the worst, of several scenes and kinds, and some that nobody could read.
+
+The same scores give the same choice: what is equal is ordered by id.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import NamedTuple
+
+from vgcli_core.data.sample import Sample
+from vgcli_core.drawing.cards import Card
+from vgcli_core.evaluation.answer_card import answer_card, answered_boxes
+from vgcli_core.evaluation.report import SampleScore
+from vgcli_core.evaluation.results import Result
+
+PICTURES = 720  # pixels, width of a card's pictures together; a card is about 100 KB
+
+_POOL = 3  # times as many answers as are shown are looked at for other scenes, or a tenth of all
+_SPREAD = 3  # at most a third of the shown ones are of one scene, and of one kind of question, if there are others
+
+
+class Shelf(NamedTuple):
+    """Answers to show together, under a title."""
+
+    title: str
+    scores: tuple[SampleScore, ...]
+
+
+def shelves(result: Result, count: int) -> list[Shelf]:
+    """Return up to `count` best and as many worst answers, and half as many of those that could not be read."""
+    read = [one for one in result.report.samples if not (one.unparsed or one.failed)]
+    lost = [one for one in result.report.samples if one.unparsed or one.failed]
+    plain = {one.id for one in read if _is_plain(result, one)}
+    values = {one.value for one in read}
+    best = spread(sorted(read, key=lambda one: (-one.value, one.id in plain, one.id)), result.samples, count)
+    found = [Shelf("Best answers", best)]
+    if len(values) == 1:
+        found = [Shelf(f"Examples: every answer that could be read scores {values.pop():.2f}", best)]
+    elif len(read) > 1:
+        rest = sorted(set(read) - set(best), key=lambda one: (one.value, one.id in plain, one.id))
+        found.append(Shelf("Worst answers", spread(rest[: ceil(len(read) / 2)], result.samples, count)))
+    some = spread(sorted(lost, key=lambda one: (bool(one.failed), one.id)), result.samples, ceil(count / 2))
+    return [
+        shelf for shelf in (*found, Shelf("Answers that could not be read, or not be asked for", some)) if shelf.scores
+    ]
+
+
+def spread(ranked: Sequence[SampleScore], samples: Mapping[str, Sample], count: int) -> tuple[SampleScore, ...]:
+    """Return `count` of the first scores, in their order, of several scenes and kinds of question where there are any.
+
+    Args:
+        ranked: the most wanted first.
+        samples: by id.
+        count: how many; fewer where there are fewer.
+    """
+    if not ranked:
+        return ()
+    last = ranked[: max(_POOL * count, len(ranked) // 10)][-1]
+    taken: Counter[tuple[str, str]] = Counter()
+    early, late = [], []
+    for place, one in enumerate(ranked):
+        if place >= _POOL * count and place >= len(ranked) // 10 and one.value != last.value:
+            break
+        sample = samples[one.id]
+        keys = [("scene", sample.scene), ("kind", sample.question_type), ("why", one.unparsed or one.failed)]
+        keys = [key for key in keys if key[1]]
+        crowded = any(taken[key] >= ceil(count / _SPREAD) for key in keys)
+        (late if crowded else early).append(place)
+        taken.update(() if crowded else keys)
+    return tuple(ranked[place] for place in sorted([*early, *late][:count]))
+
+
+def cards(result: Result, shelf: Shelf) -> list[Card]:
+    """Return the cards of a shelf, with pictures of PICTURES pixels."""
+    return [answer_card(result, one, PICTURES) for one in shelf.scores]
+
+
+def _is_plain(result: Result, score: SampleScore) -> bool:
+    """Tell whether the card of an answer would have no box of the model, where others have."""
+    sample = result.samples[score.id]
+    return sample.task in ("ground", "detect") and not answered_boxes(sample, result.items[score.id])
