@@ -2,20 +2,19 @@
 
 import sys
 import tomllib
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.unit.predict.lmms_eval_stand_in import SETTINGS, Instance, Lmms, ModelManifest, Task
 from vgcli_core import load
 from vgcli_core.errors import MediaError, UnknownName, UsageError, VgllmError
 from vgcli_core.media.frames import read_frames
@@ -25,107 +24,7 @@ from vgcli_core.predict import lmms_eval
 from vgcli_core.text.questions import Question
 
 FRAMES = 3
-SETTINGS = {"max_new_tokens": 12, "temperature": 0, "top_p": 1.0, "num_beams": 1, "do_sample": False, "until": []}
 TEXTS = ["where is the sink?", "how many chairs are there?", "what is this room?"]
-
-
-@dataclass(frozen=True)
-class ModelManifest:
-    """What an entry point gives: where the classes of a model are."""
-
-    model_id: str
-    simple_class_path: str | None = None
-    chat_class_path: str | None = None
-    aliases: tuple[str, ...] = ()
-
-
-class CacheHook:
-    def __init__(self) -> None:
-        self.added: list[tuple[str, Any, str]] = []
-
-    def add_partial(self, attr: str, req: Any, res: str) -> None:
-        self.added.append((attr, req, res))
-
-
-class Lmms(ABC):
-    """lmms-eval's base class: the abstract methods, the attributes that it sets, and how arguments come."""
-
-    is_simple: ClassVar[bool] = True
-
-    def __init__(self) -> None:
-        self._rank, self._world_size = 0, 1
-        self.cache_hook = CacheHook()
-        self.task_dict: dict[str, Any] = {}
-        self.cleaned = False
-
-    @abstractmethod
-    def loglikelihood(self, requests): ...
-
-    @abstractmethod
-    def generate_until(self, requests): ...
-
-    @abstractmethod
-    def generate_until_multi_round(self, requests): ...
-
-    @property
-    def rank(self) -> int:
-        return self._rank
-
-    @classmethod
-    def create_from_arg_string(cls, words: str, additional: dict[str, Any]):
-        pairs = (pair.split("=", 1) for pair in words.split(",") if pair)
-        given = {name: _typed(value) for name, value in pairs}
-        return cls(**given, **{name: value for name, value in additional.items() if value is not None})
-
-    def clean(self) -> None:
-        self.cleaned = True
-
-
-def _typed(value: str) -> Any:
-    if value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    if value.isnumeric():
-        return int(value)
-    try:
-        return float(value)
-    except ValueError:
-        return value
-
-
-@dataclass
-class Instance:
-    arguments: tuple[Any, ...]
-
-    @property
-    def args(self) -> tuple[Any, ...]:
-        return self.arguments
-
-
-class Task:
-    """A task with one split: documents are (visuals, text) pairs; it counts how often each is asked for."""
-
-    def __init__(self, docs: list[tuple[list[Any], str]], settings: dict[str, Any] | None = None) -> None:
-        self.docs = docs
-        self.settings = SETTINGS if settings is None else settings
-
-    def visuals(self, doc: tuple[list[Any], str]) -> list[Any]:
-        return doc[0]
-
-    def messages(self, doc: tuple[list[Any], str]) -> list[dict[str, Any]]:
-        kinds = ["image" if isinstance(one, Image.Image) else "video" for one in doc[0]]
-        seen = [{"type": kind, "url": one} for kind, one in zip(kinds, doc[0], strict=True)]
-        return [{"role": "user", "content": [*seen, {"type": "text", "text": doc[1]}]}]
-
-    def requests(self, model: Any) -> list[Instance]:
-        model.task_dict = {"mine": {"test": self.docs}}
-        if model.is_simple:
-            rows = [(text, dict(self.settings), self.visuals, i) for i, (_, text) in enumerate(self.docs)]
-        else:
-            rows = [(text, self.messages, dict(self.settings), i) for i, (_, text) in enumerate(self.docs)]
-        return [Instance((*row, "mine", "test")) for row in rows]
-
-    def answers(self, model: Any) -> list[str]:
-        return model.generate_until(self.requests(model))
 
 
 @pytest.fixture(scope="module", autouse=True)
