@@ -152,7 +152,7 @@ def median(name: str, values: Floats, *, step: float, largest: float) -> Tally:
     """Return the median of values, the lower one of the two in the middle of an even number, to within one step.
 
     A median is no function of plain sums, but one of the histogram: what a sample adds is a 1 in the bin of its value.
-    Inside the bin where half of the samples are reached, they count as evenly spread.
+    The samples of one bin count as evenly spread over it.
 
     Args:
         name: of the metric.
@@ -167,11 +167,11 @@ def median(name: str, values: Floats, *, step: float, largest: float) -> Tally:
 
     def combine(counts: Floats) -> Floats:
         upto = counts.cumsum(axis=-1)
-        half = upto[..., -1:] / 2
-        place = (upto >= half).argmax(axis=-1)[..., None]
+        rank = np.ceil(upto[..., -1:] / 2)  # of the median; with no samples 0
+        place = (upto >= rank).argmax(axis=-1)[..., None]
         inside = np.take_along_axis(counts, place, axis=-1)
         before = np.take_along_axis(upto, place, axis=-1) - inside
-        # The last bin has no width.
-        return np.minimum((place + (half - before) / inside) * step, largest)
+        found = (place + (rank - before - 0.5) / inside) * step
+        return np.where(rank > 0, np.minimum(found, largest), np.nan)  # the last bin has no width
 
     return Tally((Metric(name, "", len(values)),), sums, combine)
