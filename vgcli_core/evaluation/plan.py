@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from vgcli_core.data.commands import prepare_command
 from vgcli_core.data.groups import frames_key, groups
 from vgcli_core.data.prepared import Prepared, open_prepared
-from vgcli_core.data.sample import Sample, truth_of
+from vgcli_core.data.sample import Sample
 from vgcli_core.data.sources import DATASETS
 from vgcli_core.data.workplace import MANIFEST
 from vgcli_core.errors import DataError, UsageError, lookup
@@ -134,7 +134,7 @@ def _asked(benchmark: AnyBenchmark, prepared: Prepared, split: str, limit: int |
     if not job["with_frames"]:
         raise DataError("the set was made without frames", where=str(prepared.root), fix=f"make it again: {command}")
     found = list(prepared.samples(split))
-    stated = [(sample, truth) for sample in found if (truth := truth_of(sample)) is not None]
+    stated = [(sample, truth) for sample in found if (truth := benchmark.truth_of(sample)) is not None]
     if not stated:
         raise DataError(
             f"no sample of the split {split} has a truth to score against" if found else f"the split {split} is empty",
