@@ -118,3 +118,12 @@ def test_the_example_program_runs(repository, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "where is the sink? ->" in done.stdout
     assert "untrained" in done.stdout
+
+
+def test_the_example_of_a_benchmark_scores_an_oracle_a_silent_model_and_a_guess(repository, world):
+    done = run([sys.executable, str(repository / "examples" / "add_a_benchmark.py")], world, repository)
+    assert done.returncode == 0, done.stderr
+    shares = re.findall(r"^(\w.*)\n  within a quarter of all: (\d+)% of (\d+)$", done.stdout, re.MULTILINE)
+    assert [name for name, _, _ in shares] == ["oracle", "silent", "always two metres"]
+    assert [share for _, share, _ in shares][:2] == ["100", "0"]
+    assert len({n for _, _, n in shares} - {"0"}) == 1
