@@ -14,12 +14,13 @@ import torch.distributed as dist
 
 from vgcli_core.data import draws
 from vgcli_core.data.frame_store import read_bytes, read_images
+from vgcli_core.data.groups import by_frames
 from vgcli_core.data.prepared import Prepared, open_prepared
 from vgcli_core.data.sample import Sample, truth_of
 from vgcli_core.errors import UsageError
 from vgcli_core.evaluation.benchmark import AnyBenchmark, Extras, Item
 from vgcli_core.evaluation.benchmarks import BENCHMARKS, rooms
-from vgcli_core.model.answer import answers, group_by_frames
+from vgcli_core.model.answer import answers
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.text.prompts import MAX_NEW_TOKENS, Task
@@ -95,7 +96,7 @@ def answer_all(
         gather: returns what each process gave; torch's own where None.
     """
     # Samples of the same frames stay together, so that no frames are encoded twice.
-    places = [place for group in group_by_frames(samples)[rank::world] for place in group]
+    places = [place for group in by_frames(samples)[rank::world] for place in group]
     found = list(zip(places, generate([samples[place] for place in places]) if places else [], strict=True))
     texts = dict(pair for share in (gather or _gather)(found) for pair in share)
     return [texts[place] for place in range(len(samples))]

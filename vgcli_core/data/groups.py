@@ -11,12 +11,23 @@ def frames_key(sample: Sample) -> Hashable:
     return sample.pack, sample.frames, sample.square, drawn
 
 
+def by_frames(samples: Sequence[Sample]) -> list[list[int]]:
+    """Return the places of samples with the same frames, together, in the order of the first of them."""
+    found: dict[Hashable, list[int]] = {}
+    for place, sample in enumerate(samples):
+        found.setdefault(frames_key(sample), []).append(place)
+    return list(found.values())
+
+
 def groups(samples: Sequence[Sample]) -> list[list[int]]:
     """Return the places of samples with the same frames and prompt layout, together.
 
-    Groups stand in the order of their first sample, but for those of the same frames, which stand next to each other.
+    Groups of the same frames stand next to each other, all else is in the order of the first sample.
     """
-    by_frames: dict[Hashable, dict[str, list[int]]] = {}
-    for place, sample in enumerate(samples):
-        by_frames.setdefault(frames_key(sample), {}).setdefault(sample.layout, []).append(place)
-    return [group for layouts in by_frames.values() for group in layouts.values()]
+    found: list[list[int]] = []
+    for members in by_frames(samples):
+        layouts: dict[str, list[int]] = {}
+        for place in members:
+            layouts.setdefault(samples[place].layout, []).append(place)
+        found += layouts.values()
+    return found

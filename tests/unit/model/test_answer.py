@@ -8,10 +8,11 @@ import torch
 
 from vgcli_core.data.sample import Sample, Turn, human_turn
 from vgcli_core.errors import DataError
-from vgcli_core.model.answer import answers, group_by_frames
+from vgcli_core.model.answer import Answerer, Seen, answers
 from vgcli_core.model.demo import demo_model
 from vgcli_core.model.feature_cache import FeatureCache, encoders_fingerprint
-from vgcli_core.model.pixels import prepare_pixels
+from vgcli_core.model.generate import Decoding
+from vgcli_core.model.pixels import fit_frames, prepare_pixels
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.vgllm import Counts
 
@@ -73,10 +74,49 @@ def test_frames_are_encoded_once_and_each_layout_read_once(model_and_processor):
     assert answers(model, processor, [], images) == []
 
 
-def test_samples_are_grouped_by_what_the_model_sees():
-    marked = replace(SAMPLES[0], markers={"points": []})
-    packed = replace(SAMPLES[0], pack="a.tar")
-    assert group_by_frames([*SAMPLES, marked, packed, SAMPLES[0]]) == [[0, 2, 3, 7], [1], [4], [5], [6]]
+def look(one: Sample) -> Seen:
+    return Seen(fit_frames(images(one), width=84).frames)
+
+
+@pytest.fixture
+def answerer(model_and_processor):
+    model, processor = model_and_processor
+    stop = frozenset({processor.ids["<|im_end|>"]})
+    decoding = {task: Decoding(limit, stop) for task, limit in LIMITS.items()}
+    return Answerer(model, Processor(processor.tokenizer, frame_width=84), look, decoding=decoding, batch_size=2)
+
+
+def test_a_group_is_answered_as_one_by_one(answerer):
+    members = [replace(SAMPLES[0], id=str(turn)) for turn in range(2)] + [SAMPLES[3]]
+    together, alone = answerer(members), answerer.one_by_one(members)
+    assert together == alone
+    assert [(one.tokens, one.complete) for one in together] == [(one.tokens, one.complete) for one in alone]
+    assert all(one.complete or one.tokens == LIMITS["ask"] for one in together)
+
+
+def test_the_next_layout_of_the_same_frames_does_not_encode_again(answerer, model_and_processor):
+    model, _ = model_and_processor
+    before = model.counts.encoder_calls
+    answerer([SAMPLES[0]])
+    answerer([SAMPLES[2]])
+    assert model.counts.encoder_calls - before == 1
+    answerer([SAMPLES[4]])
+    assert model.counts.encoder_calls - before == 2
+    answerer.one_by_one([SAMPLES[4], SAMPLES[4]])
+    assert model.counts.encoder_calls - before == 4
+
+
+def test_equal_layouts_have_equal_beginnings(model_and_processor):
+    _, processor = model_and_processor
+    grid = torch.tensor([[1, 4, 6], [1, 4, 6]])
+    beginnings = {}
+    for one in (*SAMPLES[:1], *SAMPLES[2:4]):
+        turns = [{"from": "human", "value": one.conversations[0].text}, {"from": "gpt", "value": ""}]
+        ids = processor.conversation(turns, grid).input_ids.tolist()
+        end = len(ids) - ids[::-1].index(processor.ids["<|vision_end|>"])
+        beginnings.setdefault(one.layout, set()).add(tuple(ids[:end]))
+    assert [len(found) for found in beginnings.values()] == [1, 1]
+    assert len(set().union(*beginnings.values())) == 2
 
 
 def test_a_sample_without_frames_is_refused(model_and_processor):
