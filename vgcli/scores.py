@@ -43,7 +43,7 @@ def overview(found: Sequence["Report"]) -> Iterator[RenderableType]:
                 continue
             numbers = [percent(known.values.get(model), 1) if known else "" for model in models]
             name = Text(one.benchmark if place == 0 else "", style="bold")
-            table.add_row(name, metric, percent(score.value), ends(score.ci95), f"{score.n:,}", *numbers)
+            table.add_row(name, metric, tables.shown(score), tables.shown_ends(score), f"{score.n:,}", *numbers)
     yield table
     for one in found:
         unread = sum(one.rules[0].unparsed.values())
@@ -116,7 +116,7 @@ def _headline(found: "Report") -> Table:
             numbers = [percent(known.values.get(model), 1) if known else "" for model in models]
             name = Text(metric if place == 0 else "", style="bold")
             style = "bold" if place == 0 else "dim"
-            table.add_row(name, rules.name, Text(percent(score.value), style=style), ends(score.ci95), *numbers)
+            table.add_row(name, rules.name, Text(tables.shown(score), style=style), tables.shown_ends(score), *numbers)
     return table
 
 
@@ -132,7 +132,7 @@ def _more(found: "Report") -> Iterator[RenderableType]:
     for score in more:
         known = tables.published(found, score.metric)
         numbers = [percent(known.values.get(model), 1) if known else "" for model in models]
-        table.add_row(Text(one_line(score.metric)), percent(score.value), ends(score.ci95), *numbers)
+        table.add_row(Text(one_line(score.metric)), tables.shown(score), tables.shown_ends(score), *numbers)
     yield table
 
 
@@ -170,7 +170,7 @@ def _rows(found: "Report") -> Iterator[RenderableType]:
         table = _table("of", "n", *metrics, *(("paper 4B",) if has_paper else ()))
         for name, scores in rows.items():
             paper = next((number.values.get("4B") for number in known[name] if number), None)
-            values = [percent(scores[metric].value) for metric in metrics]
+            values = [tables.shown(scores[metric]) for metric in metrics]
             tail = (percent(paper, 1),) if has_paper else ()
             table.add_row(Text(one_line(name)), f"{max(s.n for s in scores.values()):,}", *values, *tail)
         yield Padding(Text(f"{rules.name} rules", style="dim"), (1, 0, 0, 0))
@@ -191,7 +191,7 @@ def _counted(found: dict[str, int], n: int) -> str:
 def _table(*headings: str) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1))
     for place, heading in enumerate(headings):
-        text = place == 0 or heading in ("rules", "what", "headline")
+        text = place == 0 or heading in ("rules", "what", "headline", "score")
         wraps = heading in ("what", "sample", "of")
         table.add_column(heading, justify="left" if text else "right", overflow="fold", no_wrap=not wraps)
     return table

@@ -137,7 +137,7 @@ class Benchmark(Generic[T]):
         inspect: items -> warnings on the data themselves, whatever the rules.
         sizes: how many samples the whole benchmark may have; another number is noted as a subset. Empty: unknown.
         differs: protocol -> one sentence on how its rules differ from the published ones.
-        scales: metrics that are no fractions and shown as they are; all others are shown as percent.
+        units: of metrics that are no fractions and shown as they are ("m"); all others are shown as percent.
         needs: what `Extras` can add, name -> one line for the user.
         boxes_in_text: answers hold boxes, so their Euler convention must be known.
     """
@@ -157,7 +157,7 @@ class Benchmark(Generic[T]):
     truth_of: Callable[[Sample], dict[str, Any] | None] = truth_of_sample
     sizes: tuple[int, ...] = ()
     differs: Mapping[str, str] = field(default_factory=dict)
-    scales: tuple[str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
     needs: Mapping[str, str] = field(default_factory=dict)
     boxes_in_text: bool = False
 

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 
 from vgcli_core.drawing.html import cut, text
 from vgcli_core.evaluation import tables
+from vgcli_core.evaluation.metrics.frame_ceiling import CEILING, IN_VIEW
 from vgcli_core.evaluation.page_bars import bar, paper_numbers, scale_of
 from vgcli_core.evaluation.report import Report, Rules, Scored
-from vgcli_core.evaluation.tables import ends, percent
+from vgcli_core.evaluation.tables import percent
 
 _REFINED = "refined "
 _NONE: Mapping[str, float] = {}
@@ -45,8 +46,8 @@ def value_cell(score: Scored | None) -> str:
     """Return a cell with a value and its interval, empty where the rules have no such score."""
     if score is None:
         return "<td></td>"
-    interval = f'<span class="interval">{ends(score.ci95)}</span>' if score.ci95 else ""
-    return f"<td>{percent(score.value)}{interval}</td>"
+    interval = f'<span class="interval">{tables.shown_ends(score)}</span>' if score.ci95 else ""
+    return f"<td>{tables.shown(score)}{interval}</td>"
 
 
 def paper_cells(values: Mapping[str, float], models: list[str]) -> str:
@@ -62,22 +63,25 @@ def _tiles(report: Report) -> Iterator[str]:
     yield '<div class="tiles">'
     for score in found:
         known = published_values(report, score.metric)
-        interval = f"95 %: {ends(score.ci95)}" if score.ci95 else "no interval: fewer than two scenes or videos"
-        unit = "<small> %</small>" if score.value is not None else ""
+        interval = f"95 %: {tables.shown_ends(score)}" if score.ci95 else "no interval: fewer than two scenes or videos"
+        unit = "<small> %</small>" if score.value is not None and not score.unit else ""
         yield f'<div class="tile"><p class="metric">{text(score.metric)}</p>'
-        yield f'<p class="number">{percent(score.value)}{unit}</p>'
+        yield f'<p class="number">{tables.shown(score)}{unit}</p>'
         yield f'<p class="interval">{interval if score.value is not None else "undefined: nothing to average"}</p>'
         scale = scale_of([score.value, *(score.ci95 or ()), *known.values()])
         yield bar(score.value, score.ci95, known, scale=scale)
         yield from paper_numbers(known)
         yield "</div>"
     yield "</div>"
-    ceiling = rules.get("frame ceiling")
-    if ceiling is not None and ceiling.value is not None:
-        yield (
-            f"<p>Frame ceiling: <b>{percent(ceiling.value)} %</b> of the objects are visible in a frame that the model "
-            "is shown; the others can only be guessed.</p>"
+    for ceiling in (score for score in rules.scores if CEILING in score.metric and not score.of):
+        seen = (
+            "in view of a frame (occlusion ignored)" if IN_VIEW in ceiling.metric else "visible in a frame"
         )
+        if ceiling.value is not None:
+            yield (
+                f"<p>Frame ceiling: <b>{percent(ceiling.value)} %</b> of {ceiling.n:,} objects are {seen} that the "
+                "model is shown; the others can only be guessed.</p>"
+            )
     sources = dict.fromkeys(number.source for number in report.published)
     if sources:
         yield f'<p class="faded">Published numbers: {text("; ".join(sources))}.</p>'

@@ -26,6 +26,7 @@ class Scored:
         value: None where it is undefined, for example a mean over no samples.
         ci95: the ends of the bootstrap interval, or None where there are fewer than two groups.
         n: samples behind it.
+        unit: of a score that is no fraction, for example "m"; "" for fractions.
     """
 
     metric: str
@@ -33,6 +34,7 @@ class Scored:
     value: float | None
     ci95: tuple[float, float] | None
     n: int
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Report:
             "schema": SCHEMA,
             "benchmark": self.benchmark,
             "title": self.title,
-            "units": "fractions (CIDEr may exceed 1); the papers print them times 100",
+            "units": "fractions (CIDEr may exceed 1) where no unit is given; the papers print them times 100",
             "n": self.n,
             "groups": self.groups,
             "bootstrap": {"replicates": REPLICATES, "seed": SEED, "drawn": "groups (scenes or videos)"},
@@ -188,7 +190,14 @@ def _size_note(benchmark: Benchmark[T], n: int) -> tuple[str, ...]:
 def _rules(name: str, benchmark: Benchmark[T], outcome: Outcome, groups: Sequence[str]) -> Rules:
     values, ends = outcome.tally.scores(), outcome.tally.intervals(groups)
     scores = [
-        Scored(metric.name, metric.of, _number(value), _interval(low, high), metric.n)
+        Scored(
+            metric.name,
+            metric.of,
+            _number(value),
+            _interval(low, high),
+            metric.n,
+            benchmark.units.get(metric.name, ""),
+        )
         for metric, value, (low, high) in zip(outcome.tally.metrics, values, ends, strict=True)
     ]
     order = {metric: place for place, metric in enumerate(benchmark.headline)}

@@ -27,6 +27,20 @@ def ends(interval: tuple[float, float] | None) -> str:
     return UNDEFINED if interval is None else f"{percent(interval[0], 1)} to {percent(interval[1], 1)}"
 
 
+def shown(score: "Scored") -> str:
+    """Return a score in percent, without a sign, or in its own unit."""
+    if not score.unit or score.value is None:
+        return percent(score.value)
+    return f"{score.value:.2f} {score.unit}"
+
+
+def shown_ends(score: "Scored") -> str:
+    """Return the ends of a score's interval, in percent or in its own unit."""
+    if not score.unit or score.ci95 is None:
+        return ends(score.ci95)
+    return f"{score.ci95[0]:.2f} to {score.ci95[1]:.2f}"
+
+
 def models(report: "Report") -> list[str]:
     """Return the models that numbers are published of."""
     return list(dict.fromkeys(model for number in report.published for model in number.values))

@@ -86,3 +86,10 @@ def test_the_list_names_every_benchmark_with_its_paper_number():
     assert [name for name in BENCHMARKS if name not in text] == []
     assert "36.4" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_score_with_a_unit_is_shown_as_it_is():
+    far = Scored("error", "", 0.375, (0.25, 0.5), 8, "m")
+    text = shown(scores.report(report(Rules("published", "", (far,), {}, {}, ()))))
+    line = next(line for line in text.splitlines() if line.startswith("error"))
+    assert line.split()[:5] == ["error", "0.38", "m", "0.25", "to"]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,10 +98,17 @@ def test_the_json_is_plain_and_complete_and_does_not_depend_on_the_order_of_samp
     assert found["protocols"]["published"]["scores"][0] | {"ci95": None} == {
         **{"metric": "accuracy", "of": "", "value": 0.5, "n": 6},
         "ci95": None,
+        "unit": "",
     }
     assert found["published"] == [{"metric": "accuracy", "values": {"4B": 0.5}, "source": "here", "of": ""}]
     assert found["range"] == {"oracle": {"accuracy": 1.0}, "silent": {"accuracy": 0.0}}
     assert found["predictions"] == {"name": "p.jsonl"}
+
+
+def test_metrics_that_are_no_fractions_carry_their_unit():
+    report = score(replace(QUIZ, units={"accuracy": "m"}), ANSWERS)
+    assert {one.unit for rules in report.rules for one in rules.scores} == {"m"}
+    assert {one.unit for rules in score(QUIZ, ANSWERS).rules for one in rules.scores} == {""}
 
 
 def test_undefined_scores_and_intervals_are_null():

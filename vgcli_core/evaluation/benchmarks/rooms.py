@@ -147,7 +147,8 @@ BENCHMARK = Benchmark(
     range=score_range,
     inspect=inspect,
     differs={CORRECTED: "each task by the corrected rules of its benchmark"},
-    scales=("ground centre error", "ground median centre error", "ground size error", "ground rotation error"),
+    units=dict.fromkeys(("ground centre error", "ground median centre error", "ground size error"), "m")
+    | {"ground rotation error": "degrees"},
     needs={name: line for benchmark in BY_TASK.values() for name, line in benchmark.needs.items()},
     boxes_in_text=True,
 )

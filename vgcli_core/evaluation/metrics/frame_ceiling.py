@@ -12,6 +12,7 @@ import numpy as np
 
 from vgcli_core.evaluation.metrics.grounding import Bools, Mean
 
+CEILING = "frame ceiling"
 VISIBLE = "visible"
 IN_VIEW = "in view, occlusion ignored"
 
@@ -38,8 +39,8 @@ def frame_ceiling(visible: Sequence[Frames], in_view: Sequence[Frames]) -> Frame
     shown = np.array([bool(frames) for frames in visible], dtype=np.bool_)
     seen = np.array([bool(frames) for frames in in_view], dtype=np.bool_) & possible
     means = [
-        Mean("frame ceiling", "", shown.astype(np.float64), stated),
-        Mean(f"frame ceiling ({IN_VIEW})", "", seen.astype(np.float64), possible),
+        Mean(CEILING, "", shown.astype(np.float64), stated),
+        Mean(f"{CEILING} ({IN_VIEW})", "", seen.astype(np.float64), possible),
     ]
     note = (
         f"{possible.sum():,} of {len(visible):,} samples do not state which frames show their object; their frame "
