@@ -44,6 +44,7 @@ def test_the_wheel_holds_both_packages_the_licence_and_the_command(wheel):
         inside = archive.namelist()
         scripts = next(name for name in inside if name.endswith("entry_points.txt"))
         assert "vgllm = vgcli.main:main" in archive.read(scripts).decode()
+        assert "[lmms_eval.models]\nvgllm = vgcli_core.predict.lmms_eval:manifest" in archive.read(scripts).decode()
     assert {"vgcli/main.py", "vgcli_core/errors.py"} <= set(inside)
     assert any(name.endswith("licenses/LICENSE") for name in inside)
     assert {name.split("/")[0].split("-")[0] for name in inside} == {"vgcli", "vgcli_core", "vgllm"}
