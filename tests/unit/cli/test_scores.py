@@ -91,5 +91,5 @@ def test_the_list_names_every_benchmark_with_its_paper_number():
 def test_a_score_with_a_unit_is_shown_as_it_is():
     far = Scored("error", "", 0.375, (0.25, 0.5), 8, "m")
     text = shown(scores.report(report(Rules("published", "", (far,), {}, {}, ()))))
-    line = next(line for line in text.splitlines() if line.startswith("error"))
+    line = next(line for line in text.splitlines() if line.strip().startswith("error"))
     assert line.split()[:5] == ["error", "0.38", "m", "0.25", "to"]
