@@ -16,6 +16,7 @@ from vgcli_core.drawing.wrapping import clean, more
 
 _QUALITY = 82
 _SHORT = 700  # characters that are seen at once
+_LITTLE = 200  # characters that are not worth unfolding
 _LONG = 20_000  # characters that can be unfolded
 _TITLE = 200
 
@@ -151,7 +152,7 @@ def _figure(picture: Picture) -> str:
 def _paragraph(paragraph: Paragraph) -> Iterator[str]:
     kept = clean(paragraph.text[:_LONG])
     beyond = len(paragraph.text[_LONG:])
-    if len(kept) <= _SHORT:
+    if len(kept) <= _SHORT + _LITTLE:
         yield f'<p class="text" dir="auto">{text(kept)}</p>'
         return
     rest = text(kept[_SHORT:]) + (more(beyond) if beyond else "")

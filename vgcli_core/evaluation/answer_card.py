@@ -1,7 +1,7 @@
 """One answer as a card: frames with the answered boxes in green and the true ones in blue, question, answer, truth."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,13 +22,8 @@ from vgcli_core.geometry.overlap import iou
 from vgcli_core.text.answers import read_detection, read_grounding
 
 PREDICTED, TRUE = "the model's box", "the true box"
-LEGEND = (
-    Key(PREDICTION, "boxes of the model; drawn over true ones that coincide with them"),
-    Key(TRUTH, "true boxes"),
-    Key(POINT, "the point that the question names"),
-)
 
-_WITH_BOXES = ("ground", "detect")
+WITH_BOXES = ("ground", "detect")
 
 
 def answer_card(result: Result, score: SampleScore, width: int) -> Card:
@@ -44,7 +39,7 @@ def answer_card(result: Result, score: SampleScore, width: int) -> Card:
     with np.errstate(all="ignore"):  # a model may write any number; what is not finite is not drawn
         views = views_of(result.prepared, sample, _marks(sample, known, answered), width)
     remarks = [*known.remarks, *views.remarks]
-    if sample.task in _WITH_BOXES and item.text and item.euler_convention is None:
+    if sample.task in WITH_BOXES and item.text and item.euler_convention is None:
         remarks.append("boxes of the answer not drawn: it does not declare the Euler convention of its angles")
     return Card(
         sample.id,
@@ -57,13 +52,21 @@ def answer_card(result: Result, score: SampleScore, width: int) -> Card:
     )
 
 
+def legend(tasks: Collection[str]) -> tuple[Key, ...]:
+    """Return what colours mean on cards of samples of these tasks."""
+    found: tuple[Key, ...] = ()
+    if not set(tasks).isdisjoint(WITH_BOXES):
+        found = (Key(PREDICTION, "boxes of the model; they cover true ones that coincide"), Key(TRUTH, "true boxes"))
+    return (*found, Key(POINT, "the point that the question names")) if "caption" in tasks else found
+
+
 def answered_boxes(sample: Sample, item: Item[Any]) -> tuple[FramedBox, ...]:
     """Return the boxes of an answer with intrinsic angles, each in the camera of its frame.
 
     They are read as tolerantly as can be, so that one that the rules refuse is seen as well. None where the answer does
     not declare the convention of its angles.
     """
-    if item.euler_convention is None or sample.task not in _WITH_BOXES:
+    if item.euler_convention is None or sample.task not in WITH_BOXES:
         return ()
     grounding = sample.task == "ground"
     reading = read_grounding(item.text, len(sample.frames)) if grounding else read_detection(item.text)
@@ -128,6 +131,6 @@ def _keys(sample: Sample, known: Marks, answered: Sequence[FramedBox]) -> Iterat
 def _answer(benchmark: AnyBenchmark, sample: Sample, item: Item[Any]) -> Iterator[Paragraph]:
     said = item.text + meaning(item.text.strip(" ()."), sample.options)
     yield Paragraph("Answer of the model", said if item.text.strip() else "(no text)")
-    if sample.task not in _WITH_BOXES:  # their truth is drawn, and named with its colour
+    if sample.task not in WITH_BOXES:  # their truth is drawn, and named with its colour
         true = benchmark.perfect(item.truth)
         yield Paragraph("Truth", true + meaning(true.strip(" ()."), sample.options))

@@ -10,13 +10,16 @@ from typing import NamedTuple
 
 from vgcli_core.data.sample import Sample
 from vgcli_core.drawing.cards import Card
-from vgcli_core.evaluation.answer_card import answer_card, answered_boxes
+from vgcli_core.evaluation.answer_card import WITH_BOXES, answer_card, answered_boxes
 from vgcli_core.evaluation.report import SampleScore
 from vgcli_core.evaluation.results import Result
+from vgcli_core.geometry.boxes import as_array
+from vgcli_core.geometry.camera import project
 
 PICTURES = 720  # pixels, width of a card's pictures together; a card is about 100 KB
 
 _POOL = 3  # times as many answers as are shown are looked at for other scenes, or a tenth of all
+_DIGITS = 2  # of a score; what is equal so far is chosen for what there is to see
 _SPREAD = 3  # at most a third of the shown ones are of one scene, and of one kind of question, if there are others
 
 
@@ -32,13 +35,15 @@ def shelves(result: Result, count: int) -> list[Shelf]:
     read = [one for one in result.report.samples if not (one.unparsed or one.failed)]
     lost = [one for one in result.report.samples if one.unparsed or one.failed]
     plain = {one.id for one in read if _is_plain(result, one)}
-    values = {one.value for one in read}
-    best = spread(sorted(read, key=lambda one: (-one.value, one.id in plain, one.id)), result.samples, count)
+    values = {round(one.value, _DIGITS) for one in read}
+    best = spread(
+        sorted(read, key=lambda one: (-round(one.value, _DIGITS), one.id in plain, one.id)), result.samples, count
+    )
     found = [Shelf("Best answers", best)]
     if len(values) == 1:
         found = [Shelf(f"Examples: every answer that could be read scores {values.pop():.2f}", best)]
     elif len(read) > 1:
-        rest = sorted(set(read) - set(best), key=lambda one: (one.value, one.id in plain, one.id))
+        rest = sorted(set(read) - set(best), key=lambda one: (round(one.value, _DIGITS), one.id in plain, one.id))
         found.append(Shelf("Worst answers", spread(rest[: ceil(len(read) / 2)], result.samples, count)))
     some = spread(sorted(lost, key=lambda one: (bool(one.failed), one.id)), result.samples, ceil(count / 2))
     return [
@@ -60,7 +65,11 @@ def spread(ranked: Sequence[SampleScore], samples: Mapping[str, Sample], count: 
     taken: Counter[tuple[str, str]] = Counter()
     early, late = [], []
     for place, one in enumerate(ranked):
-        if place >= _POOL * count and place >= len(ranked) // 10 and one.value != last.value:
+        if (
+            place >= _POOL * count
+            and place >= len(ranked) // 10
+            and round(one.value, _DIGITS) != round(last.value, _DIGITS)
+        ):
             break
         sample = samples[one.id]
         keys = [("scene", sample.scene), ("kind", sample.question_type), ("why", one.unparsed or one.failed)]
@@ -77,6 +86,11 @@ def cards(result: Result, shelf: Shelf) -> list[Card]:
 
 
 def _is_plain(result: Result, score: SampleScore) -> bool:
-    """Tell whether the card of an answer would have no box of the model, where others have."""
+    """Tell whether the large frame of an answer's card would show no box of the model, where others do."""
     sample = result.samples[score.id]
-    return sample.task in ("ground", "detect") and not answered_boxes(sample, result.items[score.id])
+    if sample.task not in WITH_BOXES or sample.cameras is None:
+        return False
+    centers = as_array([one.box for one in answered_boxes(sample, result.items[score.id])])[:, :3]
+    pixels, _ = project(centers, sample.cameras.intrinsics)
+    # A principal point is near the middle of a picture.
+    return not ((pixels > 0) & (pixels < 2 * sample.cameras.intrinsics[:2, 2])).all(axis=1).any()

@@ -11,16 +11,16 @@ from typing import Any
 from vgcli_core.atomic import write_text
 from vgcli_core.drawing.html import card_html, cut, document, keys_html, text
 from vgcli_core.evaluation import tables
-from vgcli_core.evaluation.answer_card import LEGEND
+from vgcli_core.evaluation.answer_card import legend
 from vgcli_core.evaluation.gallery import PICTURES, cards, shelves
-from vgcli_core.evaluation.page_bars import bar, legend, scale_of
+from vgcli_core.evaluation.page_bars import bar, marks_legend, scale_of
 from vgcli_core.evaluation.page_record import last_start, record_html
 from vgcli_core.evaluation.page_scores import lost, paper_cells, published_values, scores_html, scroll, value_cell
 from vgcli_core.evaluation.page_style import STYLE
 from vgcli_core.evaluation.results import Result
 
 _SHOWN = 6  # best answers of a benchmark, and as many worst ones
-_WITH_BOXES = ("ground", "detect", "caption")
+_SHORT_NOTE = 40  # characters
 
 
 def write_page(
@@ -50,7 +50,7 @@ def _page(results: Sequence[Result], record: Mapping[str, Any], title: str, show
         "scenes or videos. An answer that could not be read counts as an empty one. Unless said otherwise, scores "
         "follow the rules behind the paper's numbers.</p>"
     )
-    yield f'<ul class="legend">{"".join(legend(models))}</ul></header><main>'
+    yield f'<ul class="legend">{"".join(marks_legend(models))}</ul></header><main>'
     if len(results) > 1:
         yield from _overview(results, models)
     for result in results:
@@ -94,12 +94,12 @@ def _overview(results: Sequence[Result], models: list[str]) -> Iterator[str]:
         for place, score in enumerate(found):
             known = published_values(report, score.metric)
             name = f'<a href="#{_anchor(result)}">{text(result.benchmark.name)}</a>' if place == 0 else ""
-            scale = scale_of([score.value, *known.values()])
-            notes = [*losses, *("see its notes" for _ in report.notes[:1])] if place == 0 else []
+            scale = scale_of([score], known.values())
+            notes = "; ".join(dict.fromkeys([*losses, *map(_short, report.notes)])) if place == 0 else ""
             rows.append(
-                f'<tr><th scope="row" class="words">{name}</th><td class="words">{text(score.metric)}</td>'
-                f'{value_cell(score)}<td class="drawn">{bar(score.value, score.ci95, known, scale=scale)}</td>'
-                f'{paper_cells(known, models)}<td>{score.n:,}</td><td class="words">{"; ".join(notes)}</td></tr>'
+                f'<tr><th scope="row" class="words">{name}</th><td class="words metric">{text(score.metric)}</td>'
+                f'{value_cell(score)}<td class="drawn">{bar(score, known, scale=scale)}</td>'
+                f'{paper_cells(known, models)}<td>{score.n:,}</td><td class="words">{text(notes)}</td></tr>'
             )
     yield scroll(
         "headline scores",
@@ -116,16 +116,20 @@ def _section(result: Result, shown: int) -> Iterator[str]:
     yield f'<section id="{_anchor(result)}"><h2 dir="auto">{text(report.title)}</h2>'
     yield f'<p class="faded"><code>{text(report.benchmark)}</code></p>'
     yield from scores_html(report)
-    found = shelves(result, shown)
-    if found and any(sample.task in _WITH_BOXES for sample in result.samples.values()):
-        yield from keys_html(LEGEND)
-    for shelf in found:
+    yield from keys_html(legend({sample.task for sample in result.samples.values()}))
+    for shelf in shelves(result, shown):
         yield f"<h3>{text(shelf.title)}</h3>"
         yield '<div class="cards">'
         for card in cards(result, shelf):
             yield from card_html(card, PICTURES, level=4)
         yield "</div>"
     yield "</section>"
+
+
+def _short(note: str) -> str:
+    """Return the beginning of a note, which stands in full in the section of its benchmark."""
+    first = note.partition(":")[0]
+    return first if len(first) <= _SHORT_NOTE else "see its notes"
 
 
 def _anchor(result: Result) -> str:

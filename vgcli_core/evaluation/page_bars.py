@@ -1,8 +1,9 @@
 """A score as a bar: a dot for the value, a band for its interval, marks for published numbers. SVG, no script."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from vgcli_core.drawing.html import text
+from vgcli_core.evaluation.report import Scored
 from vgcli_core.evaluation.tables import ends, percent
 
 # Shapes around the origin; models other than the paper's two share one.
@@ -16,39 +17,35 @@ _BAND = '<rect class="band" x="-8" y="-5" width="16" height="10" rx="2"/>'
 _STEP = 0.5  # the end of the scale is a multiple of it, at least 1
 
 
-def scale_of(values: Sequence[float | None]) -> float:
-    """Return the end of a scale from 0 that holds all values: 1, or more where CIDEr needs it."""
-    highest = max((value for value in values if value is not None), default=1.0)
+def scale_of(scores: Iterable[Scored], published: Iterable[float]) -> float:
+    """Return the end of a scale from 0 that holds all fractions: 1, or more where CIDEr needs it."""
+    ends_of_bars = [end for score in scores if not score.unit for end in (score.value, *(score.ci95 or ()))]
+    highest = max([end for end in (*ends_of_bars, *published) if end is not None], default=1.0)
     return max(1.0, -(-highest // _STEP) * _STEP)
 
 
-def bar(
-    value: float | None,
-    interval: tuple[float, float] | None,
-    published: Mapping[str, float],
-    *,
-    scale: float = 1.0,
-) -> str:
-    """Return a bar.
+def bar(score: Scored, published: Mapping[str, float], *, scale: float = 1.0) -> str:
+    """Return a bar, nothing for a score that is no fraction.
 
     Args:
-        value: a fraction; None where it is undefined.
-        interval: around it.
+        score: its value and interval.
         published: fractions by model.
         scale: the fraction at the right end.
     """
-    said = f"{percent(value)} %" if value is not None else "undefined"
-    said += f", 95 % interval {ends(interval)}" if interval else ""
+    if score.unit:
+        return ""
+    said = f"{percent(score.value)} %" if score.value is not None else "undefined"
+    said += f", 95 % interval {ends(score.ci95)}" if score.ci95 else ""
     said += "".join(f", paper {model} {percent(number, 1)}" for model, number in published.items())
     said += f"; scale 0 to {percent(scale, 0)}"
     parts = ['<rect class="track" y="9" width="100%" height="6" rx="3"/>']
-    if interval is not None:
-        low, high = (_place(end, scale) for end in interval)
+    if score.ci95 is not None:
+        low, high = (_place(end, scale) for end in score.ci95)
         parts.append(
             f'<rect class="band" x="{low:.2f}%" y="7" width="{max(high - low, 0.3):.2f}%" height="10" rx="2"/>'
         )
-    if value is not None:
-        parts.append(_at(_DOT, value, scale))
+    if score.value is not None:
+        parts.append(_at(_DOT, score.value, scale))
     parts += [_at(mark(model), number, scale) for model, number in published.items()]
     return f'<svg class="bar" role="img" aria-label="{text(said)}"><title>{text(said)}</title>{"".join(parts)}</svg>'
 
@@ -63,7 +60,7 @@ def key(shape: str) -> str:
     return f'<svg viewBox="-8 -7 16 14" aria-hidden="true">{shape}</svg>'
 
 
-def legend(models: Sequence[str]) -> Iterator[str]:
+def marks_legend(models: Sequence[str]) -> Iterator[str]:
     """Yield what dots, bands and marks mean."""
     yield f"<li>{key(_DOT)}this run</li>"
     yield f"<li>{key(_BAND)}its 95 % interval</li>"

@@ -38,7 +38,7 @@ def last_start(record: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def example_prompt(result: Result) -> str:
-    """Return the human turn of the first sample, its frames as one "<image> x 32"."""
+    """Return the human turn of the first sample, its frames as one "[<image> x 32]"."""
     first = next(iter(result.samples.values()), None)
     return "(no sample)" if first is None else _IMAGES.sub(_shortened, first.conversations[0].text)
 
@@ -68,4 +68,4 @@ def _plain(value: Any) -> str:
 
 def _shortened(found: re.Match[str]) -> str:
     count = found[0].count(IMAGE)
-    return f"{found[1]}{IMAGE}" + (f" x {count}" if count > 1 else "")
+    return f"{found[1]}[{IMAGE} x {count}]" if count > 1 else found[0]

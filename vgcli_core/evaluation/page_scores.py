@@ -68,15 +68,12 @@ def _tiles(report: Report) -> Iterator[str]:
         yield f'<div class="tile"><p class="metric">{text(score.metric)}</p>'
         yield f'<p class="number">{tables.shown(score)}{unit}</p>'
         yield f'<p class="interval">{interval if score.value is not None else "undefined: nothing to average"}</p>'
-        scale = scale_of([score.value, *(score.ci95 or ()), *known.values()])
-        yield bar(score.value, score.ci95, known, scale=scale)
+        yield bar(score, known, scale=scale_of([score], known.values()))
         yield from paper_numbers(known)
         yield "</div>"
     yield "</div>"
     for ceiling in (score for score in rules.scores if CEILING in score.metric and not score.of):
-        seen = (
-            "in view of a frame (occlusion ignored)" if IN_VIEW in ceiling.metric else "visible in a frame"
-        )
+        seen = "in view of a frame (occlusion ignored)" if IN_VIEW in ceiling.metric else "visible in a frame"
         if ceiling.value is not None:
             yield (
                 f"<p>Frame ceiling: <b>{percent(ceiling.value)} %</b> of {ceiling.n:,} objects are {seen} that the "
@@ -150,13 +147,15 @@ def _class_table(report: Report, rules: Rules, table: tables.ClassTable) -> str:
     drawn = drawn or next((metric for metric in report.headline if metric in table.metrics), table.metrics[0])
     papers = {name: numbers[drawn] for name, numbers in known.items()}
     models = [model for model in tables.models(report) if any(model in values for values in papers.values())]
-    values = [scores[drawn].value for scores in table.rows.values()]
-    scale = scale_of([*values, *(number for values in papers.values() for number in values.values())])
+    scale = scale_of(
+        [scores[drawn] for scores in table.rows.values()],
+        [number for values in papers.values() for number in values.values()],
+    )
     heads = "".join(f'<th scope="col">{text(metric)}</th>' for metric in table.metrics)
     papers_said = "".join(f'<th scope="col">paper {text(model)}<br>{text(drawn)}</th>' for model in models)
     rows = []
     for name, scores in table.rows.items():
-        shown = bar(scores[drawn].value, scores[drawn].ci95, papers[name], scale=scale)
+        shown = bar(scores[drawn], papers[name], scale=scale)
         cells = "".join(value_cell(scores[metric]) for metric in table.metrics)
         rows.append(
             f'<tr><th scope="row" class="words" dir="auto">{text(cut(name))}</th>'

@@ -48,9 +48,10 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-n
 caption { text-align: left; padding: .5rem .7rem; color: var(--faded); font-size: .85rem; }
 th, td { padding: .35rem .7rem; text-align: right; vertical-align: top; border-top: 1px solid var(--line);
   overflow-wrap: normal; }
-thead th { border-top: 0; color: var(--faded); font-weight: 600; vertical-align: bottom; }
+thead th { white-space: nowrap; border-top: 0; color: var(--faded); font-weight: 600; vertical-align: bottom; }
 th[scope=row] { font-weight: 500; min-width: 8.5rem; max-width: 20rem; overflow-wrap: anywhere; }
 .words { text-align: left; }
+td.metric { white-space: nowrap; font-weight: 400; }
 td .interval { display: block; white-space: nowrap; font-size: .8rem; }
 td.drawn { min-width: 9rem; width: 22%; }
 .list { margin: .4rem 0; padding-left: 1.2rem; font-size: .9rem; }
