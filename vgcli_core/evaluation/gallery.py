@@ -35,15 +35,13 @@ def shelves(result: Result, count: int) -> list[Shelf]:
     read = [one for one in result.report.samples if not (one.unparsed or one.failed)]
     lost = [one for one in result.report.samples if one.unparsed or one.failed]
     plain = {one.id for one in read if _is_plain(result, one)}
-    values = {round(one.value, _DIGITS) for one in read}
-    best = spread(
-        sorted(read, key=lambda one: (-round(one.value, _DIGITS), one.id in plain, one.id)), result.samples, count
-    )
+    values = {_rounded(one) for one in read}
+    best = spread(sorted(read, key=lambda one: (-_rounded(one), one.id in plain, one.id)), result.samples, count)
     found = [Shelf("Best answers", best)]
     if len(values) == 1:
         found = [Shelf(f"Examples: every answer that could be read scores {values.pop():.2f}", best)]
     elif len(read) > 1:
-        rest = sorted(set(read) - set(best), key=lambda one: (round(one.value, _DIGITS), one.id in plain, one.id))
+        rest = sorted(set(read) - set(best), key=lambda one: (_rounded(one), one.id in plain, one.id))
         found.append(Shelf("Worst answers", spread(rest[: ceil(len(read) / 2)], result.samples, count)))
     some = spread(sorted(lost, key=lambda one: (bool(one.failed), one.id)), result.samples, ceil(count / 2))
     return [
@@ -59,30 +57,27 @@ def spread(ranked: Sequence[SampleScore], samples: Mapping[str, Sample], count: 
         samples: by id.
         count: how many; fewer where there are fewer.
     """
-    if not ranked:
-        return ()
-    last = ranked[: max(_POOL * count, len(ranked) // 10)][-1]
+    pool = list(ranked[: max(_POOL * count, len(ranked) // 10, 1)])
+    pool += [one for one in ranked[len(pool) :] if _rounded(one) == _rounded(pool[-1])]
     taken: Counter[tuple[str, str]] = Counter()
     early, late = [], []
-    for place, one in enumerate(ranked):
-        if (
-            place >= _POOL * count
-            and place >= len(ranked) // 10
-            and round(one.value, _DIGITS) != round(last.value, _DIGITS)
-        ):
-            break
+    for place, one in enumerate(pool):
         sample = samples[one.id]
         keys = [("scene", sample.scene), ("kind", sample.question_type), ("why", one.unparsed or one.failed)]
         keys = [key for key in keys if key[1]]
         crowded = any(taken[key] >= ceil(count / _SPREAD) for key in keys)
         (late if crowded else early).append(place)
         taken.update(() if crowded else keys)
-    return tuple(ranked[place] for place in sorted([*early, *late][:count]))
+    return tuple(pool[place] for place in sorted([*early, *late][:count]))
 
 
 def cards(result: Result, shelf: Shelf) -> list[Card]:
     """Return the cards of a shelf, with pictures of PICTURES pixels."""
     return [answer_card(result, one, PICTURES) for one in shelf.scores]
+
+
+def _rounded(score: SampleScore) -> float:
+    return round(score.value, _DIGITS)
 
 
 def _is_plain(result: Result, score: SampleScore) -> bool:

@@ -141,32 +141,37 @@ def _classes(report: Report) -> Iterator[str]:
 
 
 def _class_table(report: Report, rules: Rules, table: tables.ClassTable) -> str:
-    known = {name: {m: published_values(report, m, name) for m in table.metrics} for name in table.rows}
-    # The metric that is published by class is drawn; else the first of the headline.
-    drawn = next((m for m in table.metrics if any(numbers[m] for numbers in known.values())), None)
-    drawn = drawn or next((metric for metric in report.headline if metric in table.metrics), table.metrics[0])
-    papers = {name: numbers[drawn] for name, numbers in known.items()}
+    drawn = _drawn(report, table)
+    papers = {name: published_values(report, drawn, name) for name in table.rows}
     models = [model for model in tables.models(report) if any(model in values for values in papers.values())]
     scale = scale_of(
         [scores[drawn] for scores in table.rows.values()],
         [number for values in papers.values() for number in values.values()],
     )
     heads = "".join(f'<th scope="col">{text(metric)}</th>' for metric in table.metrics)
-    papers_said = "".join(f'<th scope="col">paper {text(model)}<br>{text(drawn)}</th>' for model in models)
+    heads += f'<th scope="col" class="words">{text(drawn)}, 0 to {percent(scale, 0)}</th>'
+    heads += "".join(f'<th scope="col">paper {text(model)}<br>{text(drawn)}</th>' for model in models)
     rows = []
     for name, scores in table.rows.items():
-        shown = bar(scores[drawn], papers[name], scale=scale)
         cells = "".join(value_cell(scores[metric]) for metric in table.metrics)
         rows.append(
             f'<tr><th scope="row" class="words" dir="auto">{text(cut(name))}</th>'
             f"<td>{max(score.n for score in scores.values()):,}</td>{cells}"
-            f'<td class="drawn">{shown}</td>{paper_cells(papers[name], models)}</tr>'
+            f'<td class="drawn">{bar(scores[drawn], papers[name], scale=scale)}</td>'
+            f"{paper_cells(papers[name], models)}</tr>"
         )
     return (
         f"<table><caption>Percent, with 95 % intervals, {text(rules.name)} rules.</caption>"
-        f'<thead><tr><th></th><th scope="col">n</th>{heads}<th scope="col" class="words">{text(drawn)}, '
-        f"0 to {percent(scale, 0)}</th>{papers_said}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        f'<thead><tr><th></th><th scope="col">n</th>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
     )
+
+
+def _drawn(report: Report, table: tables.ClassTable) -> str:
+    """Return the metric to draw: a fraction, best one that is published by class, or one of the headline."""
+    fractions = [m for m in table.metrics if not any(scores[m].unit for scores in table.rows.values())]
+    published = [m for m in fractions if any(published_values(report, m, name) for name in table.rows)]
+    headline = [m for m in report.headline if m in fractions]
+    return next(iter([*published, *headline, *fractions, *table.metrics]))
 
 
 def _remarks(report: Report) -> Iterator[str]:
