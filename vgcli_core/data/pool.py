@@ -4,12 +4,8 @@ A process that dies (a decoder that crashes, the kernel short of memory) costs i
 """
 
 import multiprocessing
-import os
-import signal
-import sys
-import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -18,6 +14,7 @@ from vgcli_core.data.base import Build, Request, Unit
 from vgcli_core.data.unit_work import Built, Settings, build_unit
 from vgcli_core.data.workplace import Quarantined, Vanished, Workplace
 from vgcli_core.errors import OutputError, VgllmError
+from vgcli_core.processes.children import serve_parent, without_interrupts
 
 
 def build_units(
@@ -78,7 +75,7 @@ class _Pool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, *self._task), daemon=True)
-        with _without_interrupts():
+        with without_interrupts():
             process.start()
         theirs.close()
         self._send(ours, process, unit)
@@ -106,27 +103,9 @@ class _Pool:
         return built
 
 
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Hold Ctrl-C back while a process starts: it inherits the mask, and would fail with a traceback of its own.
-
-    The command hears of it right after. Windows has no such masks.
-    """
-    mask = getattr(signal, "pthread_sigmask", None)
-    if mask is None:
-        yield
-        return
-    before = mask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        mask(signal.SIG_SETMASK, before)
-
-
 def _work(pipe: Connection, build: Build, request: Request, settings: Settings) -> None:
     """Build what comes through the pipe until it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command, which stops its processes
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    serve_parent()
     while (unit := _next(pipe)) is not None:
         try:
             found: object = build_unit(build, unit, request, settings)
@@ -166,12 +145,3 @@ def _next(pipe: Connection) -> Unit | None:
     except (EOFError, OSError):
         return None
     return unit
-
-
-def _end_with_parent() -> None:
-    """End this process at once when the command is killed, so that nothing writes on behind a new run's back."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        sys.stdout.flush()
-        os._exit(1)
