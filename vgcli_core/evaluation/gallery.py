@@ -18,7 +18,9 @@ from vgcli_core.geometry.camera import project
 
 PICTURES = 720  # pixels, width of a card's pictures together; a card is about 100 KB
 
-_POOL = 3  # times as many answers as are shown are looked at for other scenes, or a tenth of all
+_POOL = (
+    3  # times as many answers as are shown are looked at for other scenes, or a tenth of all; at most the better half
+)
 _DIGITS = 2  # of a score; what is equal so far is chosen for what there is to see
 _SPREAD = 3  # at most a third of the shown ones are of one scene, and of one kind of question, if there are others
 
@@ -57,23 +59,27 @@ def spread(ranked: Sequence[SampleScore], samples: Mapping[str, Sample], count: 
         samples: by id.
         count: how many; fewer where there are fewer.
     """
-    pool = list(ranked[: max(_POOL * count, len(ranked) // 10, 1)])
+    pool = list(ranked[: max(min(_POOL * count, len(ranked) // 2), len(ranked) // 10, count, 1)])
     pool += [one for one in ranked[len(pool) :] if _rounded(one) == _rounded(pool[-1])]
+    keys = [_crowds(one, samples[one.id]) for one in pool]
     taken: Counter[tuple[str, str]] = Counter()
-    early, late = [], []
-    for place, one in enumerate(pool):
-        sample = samples[one.id]
-        keys = [("scene", sample.scene), ("kind", sample.question_type), ("why", one.unparsed or one.failed)]
-        keys = [key for key in keys if key[1]]
-        crowded = any(taken[key] >= ceil(count / _SPREAD) for key in keys)
-        (late if crowded else early).append(place)
-        taken.update(() if crowded else keys)
-    return tuple(pool[place] for place in sorted([*early, *late][:count]))
+    left = set(range(len(pool)))
+    for _ in range(min(count, len(pool))):
+        nearest = min(left, key=lambda place: (sum(taken[key] >= ceil(count / _SPREAD) for key in keys[place]), place))
+        left.remove(nearest)
+        taken.update(keys[nearest])
+    return tuple(one for place, one in enumerate(pool) if place not in left)
 
 
 def cards(result: Result, shelf: Shelf) -> list[Card]:
     """Return the cards of a shelf, with pictures of PICTURES pixels."""
     return [answer_card(result, one, PICTURES) for one in shelf.scores]
+
+
+def _crowds(score: SampleScore, sample: Sample) -> list[tuple[str, str]]:
+    """Return what others of a shelf should not all have in common with an answer."""
+    keys = [("scene", sample.scene), ("kind", sample.question_type), ("why", score.failed or score.unparsed)]
+    return [key for key in keys if key[1]]
 
 
 def _rounded(score: SampleScore) -> float:

@@ -46,9 +46,9 @@ def _page(results: Sequence[Result], record: Mapping[str, Any], title: str, show
     yield f'<header><h1 dir="auto">{text(title)}</h1>'
     yield from _facts(results, record)
     yield (
-        "<p>Scores are in percent, larger is better; what is in metres or degrees has its unit. The interval holds the score in 95 % of bootstrap draws of whole "
-        "scenes or videos. An answer that could not be read counts as an empty one. Unless said otherwise, scores "
-        "follow the rules behind the paper's numbers.</p>"
+        "<p>Scores are in percent, larger is better; what is in metres or degrees has its unit. The interval holds the "
+        "score in 95 % of bootstrap draws of whole scenes or videos. An answer that could not be read counts as an "
+        "empty one. Unless said otherwise, scores follow the rules behind the paper's numbers.</p>"
     )
     yield f'<ul class="legend">{"".join(marks_legend(models))}</ul></header><main>'
     if len(results) > 1:
