@@ -110,7 +110,8 @@ def tables(
         reports: role -> name of a benchmark -> its report. What is missing there was not run.
         commands: role -> the commands that made its reports.
         models: role -> name of its model.
-        sizes: role -> "4B" or "8B" where it is known; a model of another size than its row is compared with nothing.
+        sizes: role -> "4B" or "8B", None for others and where it is not known. A model of the other published size
+            than its row is compared with nothing; one of None is compared, and the row says so.
 
     Raises:
         UnknownName: there is no such role.
@@ -118,7 +119,7 @@ def tables(
     for role in (*reports, *models):
         _known(role)
     parts = {
-        role: Part(role, models.get(role, role), tuple(commands.get(role, ())) or commands_of(role))
+        role: Part(role, models.get(role, role), tuple(commands.get(role, ())))
         if reports.get(role)
         else Part(role, "", commands_of(role))
         for role in ROLES
@@ -192,7 +193,7 @@ class _Filling:
         size, stated = ROLES[role].size, self._sizes.get(role)
         remark = "" if published else "the paper has no such row"
         if stated is None:
-            remark = remark or f"taken for a model of {size}: its size was not stated"
+            remark = remark or f"compared with {size}: the model is of neither published size, or its size is not known"
         elif stated != size:
             remark, published = f"a model of {stated}, not of {size}: compared with nothing", None
         leads = self._leads(f"ours: {role}", second, remark)

@@ -18,7 +18,7 @@ _LATEX = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
-    "–": "--",
+    "–": r"\textendash{}",
     PART: r"$^\dagger$",
     **{mark: f"\\{mark}" for mark in "%_&#{}$"},
 }
@@ -51,7 +51,7 @@ def markdown(tables: Sequence[Table], *, when: str, versions: Mapping[str, str] 
     parts = _parts(tables)
     made_with = ", ".join(f"{name} {version}" for name, version in (versions or {}).items())
     blocks = [
-        f"# The tables of {SOURCE}, and ours",
+        f"# Tables 1 to 7 of VG-LLM ({SOURCE}), and the same made here",
         _plain(f"Written on {when}" + (f" with {made_with}." if made_with else ".")),
         "\n".join(f"- {text}" for text in _READ),
         "## Reproduced?",
@@ -77,7 +77,7 @@ def latex(tables: Sequence[Table], *, when: str, versions: Mapping[str, str] | N
     made_with = ", ".join(f"{name} {version}" for name, version in (versions or {}).items())
     return "\n".join(
         (
-            _comment(f"The tables of {SOURCE}, and ours in bold. Written on {when}. {made_with}".strip()),
+            _comment(f"Tables 1 to 7 of VG-LLM ({SOURCE}), ours in bold. Written on {when}. {made_with}".strip()),
             r"\documentclass{article}",
             r"\usepackage[utf8]{inputenc}",
             r"\usepackage[T1]{fontenc}",
@@ -97,11 +97,17 @@ def _parts(tables: Sequence[Table]) -> list[Part]:
 
 
 def _verdicts(tables: Sequence[Table]) -> list[str]:
-    found = list(dict.fromkeys(verdict for table in tables for verdict in table.verdicts))
+    order = list(ROLES)
+    found = sorted(
+        {verdict: None for table in tables for verdict in table.verdicts}, key=lambda one: order.index(one.role)
+    )
     if not found:
         return ["No score that the paper prints, and for which a tolerance is stated, was run."]
     heads = ("Role", "Benchmark", "Score", "Ours", "Paper", "Difference", "Tolerance", "Reproduced")
-    note = "Tolerances cover what other trainings and library versions are known to change, in points."
+    note = (
+        "Tolerances are points, and not the paper's: they are as wide as what is known to change from one training, "
+        "and from one version of the libraries, to another."
+    )
     return [_grid(heads, "lllrrrrl", [_verdict(one) for one in found]), note]
 
 
@@ -148,7 +154,7 @@ def _grid(heads: Sequence[str], sides: str, rows: Sequence[Sequence[str]]) -> st
 
 
 def _commands(parts: Sequence[Part]) -> str:
-    lines = dict.fromkeys(" ".join(command.split("\n")) for part in parts for command in part.commands)
+    lines = dict.fromkeys(command for part in parts for command in part.commands)
     return "```bash\n" + "\n".join(lines) + "\n```" if lines else ""
 
 
@@ -198,6 +204,8 @@ def _latex_line(line: Line) -> str:
 
 def _latex_cell(cell: Cell, line: Line) -> str:
     text = _escape(cell.text)
+    if line.kind == "difference":
+        text = text.replace("-", "$-$")
     if text and line.kind == "ours":
         text = f"\\textbf{{{text}}}"
     elif text and line.kind in _DETAILS:
@@ -212,7 +220,7 @@ def _latex_row(cells: Sequence[str]) -> str:
 def _escape(text: str) -> str:
     # Letters beyond Latin need fonts that an article does not load.
     known = "".join(mark if mark in _LATEX or ord(mark) < 0x180 else "?" for mark in " ".join(text.split()))
-    return "".join(_LATEX.get(mark, mark) for mark in known)
+    return "".join(_LATEX.get(mark, mark) for mark in known).replace("--", "-{}-")  # no dash of "--limit"
 
 
 def _comment(text: str) -> str:
