@@ -99,7 +99,7 @@ def _overview(results: Sequence[Result], models: list[str]) -> Iterator[str]:
             rows.append(
                 f'<tr><th scope="row" class="words">{name}</th><td class="words metric">{text(score.metric)}</td>'
                 f'{value_cell(score)}<td class="drawn">{bar(score, known, scale=scale)}</td>'
-                f'{paper_cells(known, models)}<td>{score.n:,}</td><td class="words">{text(notes)}</td></tr>'
+                f'{paper_cells(known, models)}<td>{score.n:,}</td><td class="words notes">{text(notes)}</td></tr>'
             )
     yield scroll(
         "headline scores",

@@ -53,6 +53,7 @@ th[scope=row] { font-weight: 500; min-width: 8.5rem; max-width: 20rem; overflow-
 .words { text-align: left; }
 td.metric { white-space: nowrap; font-weight: 400; }
 td .interval { display: block; white-space: nowrap; font-size: .8rem; }
+td.notes { min-width: 13rem; }
 td.drawn { min-width: 9rem; width: 22%; }
 .list { margin: .4rem 0; padding-left: 1.2rem; font-size: .9rem; }
 .record dl { margin: 0; font-size: .85rem; }
