@@ -65,8 +65,11 @@ class Predictor:
     def cache_features(self, folder: Path) -> None:
         """From now on keep in `folder` what the encoders make of frames, and look there first.
 
-        The encoders' weights are read once for it, a few seconds at the published sizes. Raises OutputError.
+        They are kept in the dtype of the weights, as training keeps them, so that each finds what the other wrote: in
+        half precision this rounds the geometry tokens, which are float32 without a cache. The encoders' weights are
+        read once for it, a few seconds at the published sizes. Raises OutputError.
         """
+        self.model.feature_dtype = self.model.backbone.model.dtype
         self.cache = FeatureCache(folder, fingerprint=encoders_fingerprint(self.model))
         self.cache.describe(self.model)
 
