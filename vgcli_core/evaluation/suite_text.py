@@ -57,7 +57,7 @@ def markdown(tables: Sequence[Table], *, when: str, versions: Mapping[str, str] 
         "## Reproduced?",
         *_verdicts(tables),
         "## Models",
-        _grid(("Role", "What", "Size", "Model", "Recipe"), "lllll", [_model(part) for part in parts]),
+        _grid(("Role", "What", "Size", "Model", "Recipe of the role"), "lllll", [_model(part) for part in parts]),
         *chain.from_iterable(_markdown_table(table) for table in tables),
         "## Commands",
         "What made the rows above:",
