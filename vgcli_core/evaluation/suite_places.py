@@ -24,8 +24,8 @@ class Place:
         self.column = column
         self.report = report
         self.first = first
-        self.plain = report and report.rules[0].get(column.metric, column.of)
-        self.refined = report and (report.rules[0].get(column.refined) if column.refined else None)
+        self.plain = None if report is None else report.rules[0].get(column.metric, column.of)
+        self.refined = None if report is None or not column.refined else report.rules[0].get(column.refined)
         self.part = report is not None and _is_part(report)
 
     def value(self) -> str:
