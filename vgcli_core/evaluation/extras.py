@@ -1,25 +1,50 @@
 """Read what some scores need beside the answers: proposal boxes for ScanRefer, word similarities for NExT-QA."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vgcli_core.data.raw.proposals import all_proposals
 from vgcli_core.errors import PredictionsError
 from vgcli_core.evaluation.benchmark import WordSimilarity
 from vgcli_core.geometry.boxes import Floats
 
 _PROPOSALS = 'a JSON object of scans, {"scannet/scene0011_00": [[x, y, z, dx, dy, dz], ...]}, in the aligned scan'
+_PICKLED = b"\x80"  # opens every pickle of protocol 2 and later
+_PICKLES = (".pkl", ".pickle")
+_CONVERT = (
+    'where you trust its maker, convert it once: python -c "import json, pickle; '
+    "found = pickle.load(open('boxes.pkl', 'rb')); "
+    "boxes = {scan: [[float(value) for value in box[:6]] for box in own] for scan, own in found.items()}; "
+    "json.dump(boxes, open('boxes.json', 'w'))\""
+)
 _SIMILARITIES = 'a JSON list of pairs, [["dog", "cat", 0.86], ...]'
 
 
-def read_proposals(path: Path) -> dict[str, Floats]:
-    """Return the proposal boxes [P, 6] of each scan, centre and size in metres. Raises PredictionsError."""
+def read_proposals(path: Path) -> Mapping[str, Floats]:
+    """Return the proposal boxes [P, 6] of each scan, centre and size in metres.
+
+    Args:
+        path: a JSON file, for example `scannet_val_pred_box.json` of Video-3D LLM; or the folder of raw files that has
+            it, or LEO's masks and ScanNet's meshes.
+
+    Raises:
+        PredictionsError: the file holds something else; a pickle is not loaded, because loading one runs its code.
+        DataError: the folder holds no proposals, or damaged ones.
+    """
+    if path.is_dir():
+        return all_proposals(path)
+    if _is_pickle(path):
+        raise PredictionsError(
+            "a pickle is not loaded: loading one runs the code that it names", where=str(path), fix=_CONVERT
+        )
     found = _json(path, _PROPOSALS)
     if not isinstance(found, dict):
         raise PredictionsError("not a JSON object", where=str(path), fix=f"give {_PROPOSALS}")
-    boxes = {}
+    boxes: dict[str, Floats] = {}
     for scan, rows in found.items():
         try:
             array = np.asarray(rows, dtype=np.float64)
@@ -30,6 +55,15 @@ def read_proposals(path: Path) -> dict[str, Floats]:
             raise PredictionsError(what, where=str(path), fix=f"give {_PROPOSALS}")
         boxes[scan] = array.reshape(-1, 6)
     return boxes
+
+
+def _is_pickle(path: Path) -> bool:
+    """Tell by the first byte, or the ending where that is the only sign."""
+    try:
+        with path.open("rb") as file:
+            return file.read(1) == _PICKLED or path.suffix in _PICKLES
+    except OSError:
+        return False
 
 
 def read_similarities(path: Path) -> WordSimilarity:

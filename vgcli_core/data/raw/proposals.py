@@ -9,7 +9,7 @@ check that the indices of a compressed matrix stay inside it.
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -27,12 +27,13 @@ from vgcli_core.geometry.boxes import Floats
 
 FIRST = 50  # proposals that the published protocol uses
 _MASKS = ("scannet/mask", "mask", "scannet/masks", "leo/mask")
+_MASK = ".mask.npz"
 _READY = "scannet_val_pred_box.json"
 _READY_PLACES = ("scannet", "scannet/metadata", "video3dllm", "")
 _LARGEST = 1 << 31  # bytes of the unpacked arrays
 
 PLACES = (
-    *(f"{folder}/*.mask.npz" for folder in _MASKS),
+    *(f"{folder}/*{_MASK}" for folder in _MASKS),
     *(f"{folder}/{_READY}" if folder else _READY for folder in _READY_PLACES),
 )
 """Where proposals may be, as glob patterns below RAW."""
@@ -73,16 +74,54 @@ def scene_proposals(raw: Path, scene: str, first: int = FIRST) -> Proposals:
             changed = ready.stat().st_mtime_ns
         boxes = _ready_boxes(ready, changed).get(scene, np.empty((0, 6)))
         return Proposals(boxes[:first], files=(ready,), notes=() if len(boxes) else (f"no proposals for {scene}",))
-    raise DataError(
-        f"no proposals for {scene}",
-        where=str(raw / _MASKS[0] / f"{scene}.mask.npz"),
-        fix=f"put LEO's masks there, or {_READY} of Video-3D LLM into {raw / 'scannet'}",
-    )
+    raise _nothing(f"no proposals for {scene}", raw, f"{scene}{_MASK}")
+
+
+class MaskProposals(Mapping[str, Floats]):
+    """Scene -> the first proposals [P, 6] of its masks below RAW, each read when it is first asked for."""
+
+    def __init__(self, raw: Path) -> None:
+        """List the masks below `raw`; scans without one are not in the mapping."""
+        self._raw = raw
+        found = (path.name for folder in _MASKS for path in (raw / folder).glob(f"*{_MASK}"))
+        self._scenes = tuple(dict.fromkeys(sorted(name.removesuffix(_MASK) for name in found)))
+        self._boxes: dict[str, Floats] = {}
+
+    def __getitem__(self, scene: str) -> Floats:
+        """Return the boxes of a scene. Raises KeyError without a mask, DataError where mask or mesh are damaged."""
+        if scene not in self._scenes:
+            raise KeyError(scene)
+        if scene not in self._boxes:
+            self._boxes[scene] = scene_proposals(self._raw, scene).boxes
+        return self._boxes[scene]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the scenes."""
+        return iter(self._scenes)
+
+    def __len__(self) -> int:
+        """Return how many scenes have masks."""
+        return len(self._scenes)
+
+
+def all_proposals(raw: Path) -> Mapping[str, Floats]:
+    """Return scene -> boxes [P, 6] of all scenes below RAW, from masks where there are some, else ready-made.
+
+    Raises:
+        DataError: neither is there, or the ready-made boxes are damaged.
+    """
+    masks = MaskProposals(raw)
+    ready = ready_file(raw)
+    if masks:
+        return masks
+    if ready is None:
+        raise _nothing("no proposals in the folder", raw, f"*{_MASK}")
+    return read_ready_boxes(ready)
 
 
 def mask_file(raw: Path, scene: str) -> Path | None:
     """Return the scene's masks; None where there are none."""
-    places = (raw / folder / f"{scene}.mask.npz" for folder in _MASKS)
+    places = (raw / folder / f"{scene}{_MASK}" for folder in _MASKS)
     return next((place for place in places if place.is_file()), None)
 
 
@@ -136,6 +175,14 @@ def _ready_boxes(path: Path, _changed: int) -> dict[str, Floats]:
             raise DataError(f"the boxes of {key[:60]} are not finite", where=str(path), fix=_FIX)
         boxes[key.removeprefix("scannet/")] = found
     return boxes
+
+
+def _nothing(what: str, raw: Path, name: str) -> DataError:
+    return DataError(
+        what,
+        where=str(raw / _MASKS[0] / name),
+        fix=f"put LEO's masks there, or {_READY} of Video-3D LLM into {raw / 'scannet'}",
+    )
 
 
 def _entries(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[int, int]]:
