@@ -345,7 +345,7 @@ def test_answers_in_words_match_whatever_their_case_and_full_stop(prepared):
 
 
 def test_a_wrong_word_is_as_near_as_the_words_that_it_stands_for(prepared):
-    """Each word of a reference is ALIKE to the wrong one, so their product counts; a tenth each below 0.9; numbers: 0."""
+    """Each word of a reference is ALIKE to the wrong one: their product counts, a tenth each below 0.9; numbers: 0."""
     truths = prepared("nextqa_oe").truths
     texts = [truth.answer if place % 2 else "unicorn" for place, truth in enumerate(truths)]
     wrong = [truth for place, truth in enumerate(truths) if place % 2 == 0]
