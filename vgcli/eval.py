@@ -1,68 +1,190 @@
-"""`vgllm eval`: score stored answers, compare two sets of them; a table for people, report.json for programs."""
+"""`vgllm eval`: ask a model the questions of benchmarks, or score stored answers; reports for people and programs."""
 
-import contextlib
-import json
-from collections.abc import Iterator
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from vgcli import display
-from vgcli.predict import Euler
-from vgcli_core.atomic import write_text
-from vgcli_core.errors import OutputError, UsageError, lookup
-
-if TYPE_CHECKING:
-    from vgcli_core.evaluation.benchmark import AnyBenchmark, Extras
+from vgcli.predict import REVISIONS, Attention, Dtype, Euler, Revision
+from vgcli.train import WORDS
+from vgcli_core.errors import UsageError
 
 EPILOG = """
 [bold]Examples[/]
 
 vgllm eval --list
 
-vgllm eval vsi_bench --example > predictions.jsonl
+vgllm eval rooms --model runs/rooms/model --data data --out runs/rooms-eval
+
+vgllm eval vsi_bench scanrefer --model zd11024/vgllm-qa-vggt-4b --data data --out runs/published --num-processes 8
+
+vgllm eval scanrefer --model M --data data --out /shared/run --shard 0/4
+
+vgllm eval --out runs/rooms-eval
 
 vgllm eval vsi_bench --predictions predictions.jsonl
 
-vgllm eval scanrefer --predictions run/predictions.jsonl --proposals boxes.json --out run
+vgllm eval --compare runs/before runs/after
 
-vgllm eval --compare before/predictions.jsonl after/predictions.jsonl
+[bold]Stopped? Run the same command again[/]
+
+Answers are on the disk as soon as they are there; the same command asks only what is missing. With --shard, the jobs
+need nothing but one shared folder, and the last one to end writes the report.
+
+[bold]Exit codes[/]
+
+0  answered and scored
+
+2  bad input or usage
+
+3  scored, but some samples could not be asked and count as empty answers
+
+75  stopped by SIGTERM or SIGUSR1: run the same command again
+
+130  stopped by Ctrl-C; a second Ctrl-C does not wait for the questions under way
 """
 
-_WHAT = "What to score"
+# What only a run that asks a model looks at.
+_OF_RUNS = (
+    *("model", "data", "split", "limit", "suite", "geometry", "offline", "device", "device_map", "dtype", "attention"),
+    *("prompt_revision", "num_processes", "shard", "batch_size", "workers", "timeout", "cache_features"),
+    *("max_new_tokens", "repetition_penalty", "recheck", "retry_failed", "restart", "seed"),
+)
+
+_WHAT = "What to ask or score"
+_MODEL = "Which model"
+_RUN = "How it runs"
 _MORE = "What some scores need"
 _OUT = "Results"
 
 
 def evaluate(
+    ctx: typer.Context,
     benchmarks: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="A benchmark, for example scanrefer.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Benchmarks, for example scanrefer.")
     ] = None,
     *,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Checkpoint folder or hub name; with --suite ROLE=MODEL, repeated. [dim]\\[env: VGLLM_MODEL][/]",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of the sets that `vgllm prepare` made.", rich_help_panel=_WHAT)
+    ] = Path("data"),
+    split: Annotated[
+        str | None, typer.Option(help="Another split than the benchmark's own.", rich_help_panel=_WHAT)
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Ask at most N samples of each, evenly spread.", rich_help_panel=_WHAT),
+    ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(metavar="paper", help="All tables of the paper, with --model ROLE=MODEL.", rich_help_panel=_WHAT),
+    ] = None,
     predictions: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Answers to score: JSON lines, one per sample.", rich_help_panel=_WHAT),
     ] = None,
     compare: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(metavar="A B", help="Two files of answers: differences, sample by sample.", rich_help_panel=_WHAT),
+        typer.Option(metavar="A B", help="Two runs, or files of answers: paired differences.", rich_help_panel=_WHAT),
     ] = None,
     truth: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Truths by id, where the answers do not carry them.", rich_help_panel=_WHAT),
     ] = None,
-    euler_convention: Annotated[
-        Euler | None,
-        typer.Option(
-            help="Angles inside the answers, where the lines do not say it: ZXY since 27 November 2025, zxy before.",
-            rich_help_panel=_WHAT,
-        ),
-    ] = None,
     show_list: Annotated[bool, typer.Option("--list", help="List the benchmarks.", rich_help_panel=_WHAT)] = False,
     example: Annotated[
         bool, typer.Option("--example", help="Print two lines of answers to start from.", rich_help_panel=_WHAT)
     ] = False,
+    geometry: Annotated[
+        Path | None,
+        typer.Option(help="VGGT-1B folder, to go with a plain Qwen2.5-VL --model.", rich_help_panel=_MODEL),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use only what is on this disk.", rich_help_panel=_MODEL)
+    ] = False,
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=_MODEL)
+    ] = "auto",
+    device_map: Annotated[
+        str | None, typer.Option(help="Spread over devices, for example auto.", rich_help_panel=_MODEL)
+    ] = None,
+    dtype: Annotated[Dtype, typer.Option(help="Number format of the weights.", rich_help_panel=_MODEL)] = "auto",
+    attention: Annotated[
+        Attention, typer.Option(help="auto: flash if installed, else sdpa.", rich_help_panel=_MODEL)
+    ] = "auto",
+    euler_convention: Annotated[
+        Euler | None,
+        typer.Option(
+            help="Angles in the answers, where model or lines do not say it: ZXY since 27 November 2025, zxy before.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    prompt_revision: Annotated[
+        Revision | None,
+        typer.Option(help="Wording the weights know: 2 since that day, 1 before.", rich_help_panel=_MODEL),
+    ] = None,
+    num_processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Processes; one on each GPU where there are any. Default: all GPUs.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N", help="Answer part I of N only, from 0; other jobs do the others.", rich_help_panel=_RUN
+        ),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Questions answered at once.", rich_help_panel=_RUN)] = 8,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that read frames ahead; 0 for none.", rich_help_panel=_RUN)
+    ] = 2,
+    timeout: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=1, help="Give up frames that take longer to read.", rich_help_panel=_RUN),
+    ] = 300.0,
+    cache_features: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Keep what the encoders see; training shares the same folder.", rich_help_panel=_RUN
+        ),
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Longest answer, in tokens. Default: by task.", rich_help_panel=_RUN)
+    ] = None,
+    repetition_penalty: Annotated[
+        float | None,
+        typer.Option(help="Above 1 discourages repeated words. Default: the checkpoint's.", rich_help_panel=_RUN),
+    ] = None,
+    recheck: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Ask N answers again one by one. Default: 16 in half precision.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Ask what could not be asked before.", rich_help_panel=_RUN)
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Discard the run in --out and begin again.", rich_help_panel=_RUN)
+    ] = False,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Of weights that no file holds.", rich_help_panel=_RUN)
+    ] = 0,
     proposals: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="scanrefer: proposal boxes, to score refined too.", rich_help_panel=_MORE),
@@ -81,184 +203,120 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write DIR/report.json. [dim]\\[default: beside the predictions][/]",
+            help="Run folder; the same folder continues. Alone: score that run again. With --predictions: where "
+            "report.json goes.",
             rich_help_panel=_OUT,
         ),
     ] = None,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="Print the JSON instead of tables; write only with --out.", rich_help_panel=_OUT),
+        typer.Option("--json", help="Print the JSON instead of tables.", rich_help_panel=_OUT),
     ] = False,
 ) -> None:
-    """Score stored answers on a benchmark: every number with its interval, beside the paper's."""
+    """Ask a model the questions of benchmarks, or score stored answers; every number stands beside the paper's."""
+    names = tuple(benchmarks or ())
     if show_list:
         from vgcli_core.evaluation.benchmarks import BENCHMARKS
 
         display.listing(list(BENCHMARKS.values()))
         return
+    if compare is not None or predictions is not None or example:
+        refuse_run_options(ctx, "--compare" if compare is not None else "--predictions" if predictions else "--example")
+    files = (proposals, word_similarities)
     if compare is not None:
-        if predictions is not None or benchmarks:
-            raise UsageError("--compare takes two files and no NAME", fix="vgllm eval --compare A B")
-        files = (proposals, word_similarities)
+        from vgcli.eval_scores import show_comparison
+
+        if predictions is not None or names:
+            raise UsageError("--compare takes two runs or files and no NAME", fix="vgllm eval --compare A B")
         show_comparison(
             *compare, truth=truth, euler=euler_convention, files=files, meteor=meteor, out=out, as_json=as_json
         )
         return
-    benchmark = chosen(benchmarks or [])
-    if example:
-        display.line("\n".join(example_lines(benchmark)))
-        return
-    if predictions is None:
-        raise UsageError(
-            "no answers to score",
-            where=f"vgllm eval {benchmark.name}",
-            fix=f"give --predictions FILE; vgllm eval {benchmark.name} --example prints lines to start from",
+    if example or predictions is not None:
+        from vgcli.eval_scores import chosen, example_lines, score_stored
+
+        benchmark = chosen(names)
+        if predictions is None:
+            display.line("\n".join(example_lines(benchmark)))
+            return
+        score_stored(
+            benchmark,
+            predictions,
+            truth=truth,
+            euler=euler_convention,
+            files=files,
+            meteor=meteor,
+            out=out,
+            as_json=as_json,
         )
-    with display.progress("reading answers") as progress:
-        from vgcli_core.evaluation.predictions import read_predictions
-        from vgcli_core.evaluation.report import score
-
-        wanted = predictions.exists() and not predictions.is_dir() and (out is not None or not as_json)
-        target = report_file(out, predictions, benchmark.name) if wanted else None
-
-        found = read_predictions(predictions, benchmark, truth=truth, euler_convention=euler_convention)
-        progress("scoring")
-        with gathered_extras(benchmark, proposals, word_similarities, meteor=meteor) as extras:
-            report = score(
-                benchmark,
-                found.items,
-                extras,
-                source=found.source,
-                versions=versions(),
-                notes=found.notes,
-                failed=found.failed,
-                cut_off=found.cut_off,
-            )
-    if as_json:
-        display.json_text(report.to_json())
-    else:
-        display.report(report)
-    if target is not None:
-        write_text(target, report.to_json())
-        display.written([target])
-
-
-def chosen(names: list[str]) -> "AnyBenchmark":
-    """Return the benchmark that is named. Raises UsageError for none or several, UnknownName for an unknown one."""
-    from vgcli_core.evaluation.benchmarks import BENCHMARKS
-
-    if len(names) != 1:
-        what = "no benchmark is named" if not names else f"{len(names)} benchmarks for one file of answers"
-        raise UsageError(what, where="vgllm eval NAME --predictions FILE", fix=f"name one: {', '.join(BENCHMARKS)}")
-    return lookup("benchmark", BENCHMARKS, names[0])
-
-
-def example_lines(benchmark: "AnyBenchmark") -> list[str]:
-    """Return two lines of an invented run: a perfect answer, and one that says nothing."""
-    from vgcli_core.evaluation.benchmark import Item
-    from vgcli_core.evaluation.predictions import line
-
-    convention: Euler | None = "ZXY" if benchmark.boxes_in_text else None
-    texts = {"perfect": benchmark.perfect(benchmark.example), "silent": ""}
-    return [line(benchmark.name, Item(name, text, benchmark.example, convention)) for name, text in texts.items()]
-
-
-def show_comparison(
-    first: Path,
-    second: Path,
-    *,
-    truth: Path | None,
-    euler: Euler | None,
-    files: tuple[Path | None, Path | None],
-    meteor: bool,
-    out: Path | None,
-    as_json: bool,
-) -> None:
-    """Compare two files (or folders that hold predictions.jsonl) and show or write the difference."""
-    from vgcli_core.evaluation.benchmarks import BENCHMARKS
-    from vgcli_core.evaluation.compare import compare
-    from vgcli_core.evaluation.predictions import benchmark_of, read_predictions
-
-    with display.progress("reading answers") as progress:
-        runs = [path / "predictions.jsonl" if path.is_dir() else path for path in (first, second)]
-        benchmark = lookup("benchmark", BENCHMARKS, benchmark_of(runs[0]), where=str(runs[0]))
-        one, other = (read_predictions(path, benchmark, truth=truth, euler_convention=euler) for path in runs)
-        notes = [f"{place}: {note}" for place, run in (("first", one), ("second", other)) for note in run.notes]
-        progress("comparing")
-        with gathered_extras(benchmark, *files, meteor=meteor) as extras:
-            found = compare(benchmark, one.items, other.items, extras, notes=notes)
-    if as_json:
-        display.json_text(found.to_json())
-    else:
-        display.comparison(found)
-    if out is not None:
-        write_text(out / "comparison.json", found.to_json())
-        display.written([out / "comparison.json"])
-
-
-@contextlib.contextmanager
-def gathered_extras(
-    benchmark: "AnyBenchmark", proposals: Path | None, similarities: Path | None, *, meteor: bool
-) -> "Iterator[Extras]":
-    """Yield what some scores need beside the answers; the report says what is missing.
-
-    Raises:
-        UsageError: an option of another benchmark.
-    """
-    from vgcli_core.evaluation.benchmark import Extras
-    from vgcli_core.evaluation.extras import read_proposals, read_similarities
-    from vgcli_core.evaluation.meteor import Meteor, MeteorProcess, find_meteor
-
-    for option, value, name in (
-        ("--proposals", proposals, "proposals"),
-        ("--word-similarities", similarities, "word_similarity"),
-    ):
-        if value is not None and name not in benchmark.needs:
-            raise UsageError(f"{option} says nothing to {benchmark.name}", fix=f"leave out {option}")
-    boxes = read_proposals(proposals) if proposals else None
-    similar = read_similarities(similarities) if similarities else None
-    jar = find_meteor() if meteor and "meteor" in benchmark.needs else None
-    if not isinstance(jar, Meteor):
-        yield Extras(boxes, similar)
         return
-    with MeteorProcess(jar) as aligner:
-        yield Extras(boxes, similar, aligner)
+    if truth is not None:
+        raise UsageError("--truth goes with --predictions or --compare", where="--truth", fix="leave it out")
+    from vgcli.eval_run import Scoring, Wish, score_again, show_run
+    from vgcli.request import shard_of
+
+    given = model or [one for one in [os.environ.get("VGLLM_MODEL")] if one]
+    scoring = Scoring(proposals, word_similarities, meteor)
+    if not given and suite is None and out is not None and (out / "run.json").is_file():
+        score_again(out, names, scoring, as_json=as_json)
+        return
+    part = shard_of(shard)
+    words = ctx.meta[WORDS]
+    wish = Wish(
+        names,
+        data,
+        out or Path("runs/eval"),
+        load={
+            "model": given[0] if given else None,
+            "geometry": geometry,
+            "device": device,
+            "device_map": device_map,
+            "dtype": dtype,
+            "attention": attention,
+            "euler_convention": euler_convention,
+            "prompt_revision": REVISIONS[prompt_revision] if prompt_revision else None,
+            "offline": offline,
+            "seed": seed,
+            "cache_features": cache_features,
+        },
+        how={
+            "limit": max_new_tokens,
+            "repetition_penalty": repetition_penalty,
+            "batch_size": batch_size,
+            "workers": workers,
+            "timeout": timeout,
+            "recheck": recheck,
+        },
+        split=split,
+        limit=limit,
+        num_processes=num_processes,
+        shard=(part.number, part.total) if part else (0, 1),
+        retry_failed=retry_failed,
+        restart=restart,
+        scoring=scoring,
+        words=tuple(words),
+        debug=bool(ctx.find_root().params.get("debug")),
+    )
+    if suite is not None:
+        from vgcli.eval_suite import run_suite
+
+        run_suite(suite, wish, given, as_json=as_json)
+        return
+    if not given:
+        what = "no model to ask, and no answers to score" if names else "nothing to do"
+        fix = "name a model with --model, or give --predictions FILE (--example prints lines to start from)"
+        raise UsageError(what, where=f"vgllm eval {' '.join(names)}".strip(), fix=fix)
+    if len(given) > 1:
+        raise UsageError(f"{len(given)} models for one run", where="--model", fix="give each its own --out")
+    if not names:
+        raise UsageError("no benchmark is named", where="vgllm eval NAME", fix="vgllm eval --list names all")
+    show_run(wish, as_json=as_json)
 
 
-def report_file(out: Path | None, predictions: Path, benchmark: str) -> Path:
-    """Return where the report goes: DIR/report.json, or beside the answers; never over the report of other answers.
-
-    Raises:
-        OutputError: something else is there, or the answers come from a pipe and have no folder.
-    """
-    if out is None and not predictions.is_file():
-        raise OutputError("no folder to put report.json into", where=str(predictions), fix="choose a folder with --out")
-    beside = "report.json" if predictions.stem == "predictions" else f"{predictions.stem}.report.json"
-    target = predictions.parent / beside if out is None else out / "report.json"
-    if target.is_file():
-        try:
-            before = json.loads(target.read_text(encoding="utf-8"))
-            same = before["benchmark"] == benchmark and before["predictions"]["name"] == predictions.name
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            same = False
-        if not same:
-            what = f"{target.name} is already there, and is not the report of {predictions.name}"
-            raise OutputError(what, where=str(target), fix="choose another folder with --out, or move that file away")
-    return target
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that a score may depend on."""
-    import platform
-
-    import numpy
-    import scipy
-
-    from vgcli_core.version import __version__
-
-    return {
-        "vgllm": __version__,
-        "numpy": numpy.__version__,
-        "scipy": scipy.__version__,
-        "python": platform.python_version(),
-    }
+def refuse_run_options(ctx: typer.Context, mode: str) -> None:
+    """Refuse options that say how a model is asked where none is. Raises UsageError."""
+    for name in _OF_RUNS:
+        source = ctx.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} goes with --model, not with {mode}", where=option, fix=f"leave {option} out")

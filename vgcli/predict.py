@@ -26,7 +26,7 @@ Euler = Literal["ZXY", "zxy"]
 Revision = Literal["1", "2"]
 Decoder = Literal["auto", "decord", "pyav"]
 
-_REVISIONS: "dict[Revision, PromptRevision]" = {"1": 1, "2": 2}
+REVISIONS: "dict[Revision, PromptRevision]" = {"1": 1, "2": 2}
 _DEFAULT_FRAMES = 32
 
 EPILOG = """
@@ -177,7 +177,7 @@ def predict(
             dtype=dtype,
             attention=attention,
             euler_convention=euler_convention,
-            prompt_revision=_REVISIONS[prompt_revision] if prompt_revision else None,
+            prompt_revision=REVISIONS[prompt_revision] if prompt_revision else None,
             offline=offline,
             seed=seed,
             cache_features=cache_features,

@@ -58,7 +58,7 @@ def build_validate(recipe: Recipe, data: Path, *, limits: Mapping[Task, int] = M
     half = recipe.run.precision == "bf16" and recipe.run.zero == 0
 
     def validate(model: VGLLM, processor: Processor, rank: int, world: int) -> Mapping[str, float]:
-        def ask(share: Sequence[Sample]) -> list[str]:
+        def ask(share: Sequence[Sample]) -> Sequence[str]:
             with evaluation_mode(model), torch.autocast(model.device.type, torch.bfloat16, enabled=half):
                 return answers(model, processor, share, lambda one: read_images(one, prepared.root), limits=limits)
 

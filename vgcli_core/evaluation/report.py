@@ -129,6 +129,35 @@ class Report:
         return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
 
 
+def report_of(plain: Mapping[str, Any]) -> Report:
+    """Return the report that `to_dict` gave, without its samples.
+
+    Raises:
+        KeyError, TypeError: the dict is of another form.
+    """
+    rules = (
+        Rules(
+            name,
+            scores=tuple(
+                Scored(**{**one, "ci95": None if one["ci95"] is None else tuple(one["ci95"])})
+                for one in said.pop("scores")
+            ),
+            notes=tuple(said.pop("notes")),
+            **said,
+        )
+        for name, said in ((name, dict(found)) for name, found in plain["protocols"].items())
+    )
+    return Report(
+        rules=tuple(rules),
+        headline=tuple(plain["headline"]),
+        published=tuple(Published(**one) for one in plain["published"]),
+        notes=tuple(plain["notes"]),
+        source=plain["predictions"],
+        **plain["range"],
+        **{name: plain[name] for name in ("benchmark", "title", "n", "groups", "versions", "failed", "cut_off")},
+    )
+
+
 def score(
     benchmark: Benchmark[T],
     items: Sequence[Item[T]],

@@ -129,7 +129,8 @@ class FramesAhead:
         if not self._next:
             return
         # A fork starts at once; frames are pictures, whose reader survives it. Elsewhere there is none.
-        context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+        forks = sys.platform == "linux"
+        context = multiprocessing.get_context("fork") if forks else multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, ours, self._width, self._cache), daemon=True)
         with without_interrupts():

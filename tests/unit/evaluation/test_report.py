@@ -21,7 +21,7 @@ from vgcli_core.evaluation.benchmark import (
 )
 from vgcli_core.evaluation.compare import compare
 from vgcli_core.evaluation.metrics.tally import means
-from vgcli_core.evaluation.report import SCHEMA, score
+from vgcli_core.evaluation.report import SCHEMA, report_of, score
 
 
 class Question(Truth):
@@ -150,3 +150,11 @@ def test_runs_on_other_samples_or_other_truths_are_not_compared():
         compare(QUIZ, ANSWERS[:2], [Item("other", "no", TRUTHS[0])])
     with pytest.raises(PredictionsError, match="another truth"):
         compare(QUIZ, ANSWERS[:1], [Item("q0", "no", TRUTHS[1])])
+
+
+def test_a_report_is_read_back_from_its_json():
+    given = items("A", "", "b")
+    found = score(QUIZ, given, notes=["a note"], failed={given[0].id: "gone"}, cut_off=[given[1].id])
+    again = report_of(json.loads(found.to_json()))
+    assert again == replace(found, samples=())
+    assert again.to_json() == found.to_json()

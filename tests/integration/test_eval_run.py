@@ -1,0 +1,208 @@
+"""`vgllm eval` with a real (tiny, untrained) model: one process or two, stopped, killed, and given bad input."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from tests.unit.evaluation.sets import question, write_set
+from vgcli.main import app
+from vgcli_core.model.demo import demo_model
+from vgcli_core.model.save import save_model
+from vgcli_core.processes.workers import LAUNCH
+
+SCENES, EACH = 8, 3
+WORLD = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", LAUNCH)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Path:
+    """A folder with data/vsi_bench and a saved model."""
+    folder = tmp_path_factory.mktemp("world")
+    write_set(folder / "data", [question(number, scene=number // EACH) for number in range(SCENES * EACH)])
+    model, tokenizer = demo_model(frame_width=56)
+    save_model(model, folder / "model", tokenizer=tokenizer)
+    return folder
+
+
+def words(world: Path, out: Path, *more: str) -> list[str]:
+    given = ["eval", "vsi_bench", "--model", str(world / "model"), "--data", str(world / "data"), "--out", str(out)]
+    return [*given, "--device", "cpu", "--workers", "0", *more]
+
+
+def here(*given: object):
+    return CliRunner().invoke(app, [str(word) for word in given])
+
+
+def start(*given: object) -> subprocess.Popen[str]:
+    kept = {name: value for name, value in os.environ.items() if name not in WORLD}
+    return subprocess.Popen(
+        [sys.executable, "-m", "vgcli", *map(str, given)],
+        env={**kept, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def predictions(out: Path) -> list[str]:
+    return (out / "vsi_bench" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+
+
+def answered(out: Path) -> int:
+    return sum(len(path.read_bytes().splitlines()) for path in out.glob("answers/*/*"))
+
+
+@pytest.fixture(scope="module")
+def whole(world) -> Path:
+    """An uninterrupted run in one process."""
+    done = here(*words(world, world / "whole"))
+    assert done.exit_code == 0, done.output
+    return world / "whole"
+
+
+def test_a_run_leaves_answers_scores_and_a_page(whole):
+    assert len(predictions(whole)) == SCENES * EACH
+    line = json.loads(predictions(whole)[0])
+    assert set(line) >= {"id", "text", "truth", "benchmark", "info"}
+    record = json.loads((whole / "run.json").read_text(encoding="utf-8"))
+    assert {"model", "settings", "benchmarks", "starts"} <= record.keys()
+    assert record["starts"][0]["dtype"] == "float32"
+    assert "vgllm eval vsi_bench" in record["starts"][0]["command"]
+    report = json.loads((whole / "report.json").read_text(encoding="utf-8"))
+    assert report["reports"]["vsi_bench"]["n"] == SCENES * EACH
+    page = (whole / "report.html").read_text(encoding="utf-8")
+    assert "VSI-Bench" in page
+    assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
+
+
+def test_the_same_command_asks_nothing_and_scores_again(world, whole, monkeypatch):
+    monkeypatch.setattr("vgcli_core.predict.loading.load_model", lambda *_, **__: pytest.fail("loaded"))
+    before = predictions(whole)
+    (whole / "report.html").unlink()  # as if the report had been interrupted
+    (whole / "vsi_bench" / "report.json").unlink()
+    done = here(*words(world, whole))
+    assert done.exit_code == 0, done.output
+    assert (whole / "report.html").is_file()
+    assert predictions(whole) == before
+    again = here("eval", "--out", whole, "--json")
+    assert json.loads(again.stdout)["reports"]["vsi_bench"]["n"] == SCENES * EACH
+
+
+def test_two_processes_answer_as_one(world, whole, tmp_path):
+    process = start(*words(world, tmp_path / "run", "--num-processes", "2"))
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "VSI-Bench" in out
+    parts = sorted(path.name for path in (tmp_path / "run" / "answers" / "vsi_bench").iterdir())
+    assert parts == ["part-0-of-2.jsonl", "part-1-of-2.jsonl"]
+    assert predictions(tmp_path / "run") == predictions(whole)
+    assert not (tmp_path / "run" / "locks").exists()
+
+
+def test_shards_answer_as_one_and_the_last_one_reports(world, whole, tmp_path):
+    first = here(*words(world, tmp_path / "run", "--shard", "1/2"))
+    assert first.exit_code == 0, first.output
+    assert f"12 of {SCENES * EACH} samples are not answered" in first.stderr
+    assert not (tmp_path / "run" / "report.json").exists()
+    last = here(*words(world, tmp_path / "run", "--shard", "0/2"))
+    assert last.exit_code == 0, last.output
+    assert predictions(tmp_path / "run") == predictions(whole)
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 20))])
+def test_a_killed_run_ends_with_the_same_predictions(world, whole, tmp_path, seed):
+    out = tmp_path / "run"
+    more = () if seed % 2 else ("--num-processes", "2")
+    process = start(*words(world, out, "--batch-size", "1", "--max-new-tokens", "16", *more))
+    wait_until(lambda: answered(out) > (seed * 7) % 10, process)
+    everyone = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    for each in everyone:
+        each.kill()
+    process.communicate()
+    assert 0 < answered(out) < SCENES * EACH, "killed too late to mean anything"
+    done = here(*words(world, out, "--batch-size", "1", "--max-new-tokens", "16"))
+    assert done.exit_code == 0, done.output
+    assert predictions(out) == predictions(whole)
+
+
+def test_ctrl_c_keeps_what_is_answered(world, whole, tmp_path):
+    out = tmp_path / "run"
+    process = start(*words(world, out))
+    wait_until(lambda: answered(out) > 0, process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    if answered(out) < SCENES * EACH:
+        assert process.returncode == 130, err
+        assert "what is answered is kept" in err
+    assert "Traceback" not in err
+    done = here(*words(world, out))
+    assert done.exit_code == 0, done.output
+    assert predictions(out) == predictions(whole)
+
+
+def wait_until(happened, process, seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not happened() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.005)
+    assert happened(), process.communicate()[1] if process.poll() is not None else "nothing happened"
+
+
+def test_what_cannot_be_read_fails_its_samples_alone(world, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(world / "data", data)
+    (data / "vsi_bench" / "frames" / "3" / "1.png").write_bytes(b"no picture")
+    (data / "vsi_bench" / "frames" / "5" / "0.png").unlink()
+    out = tmp_path / "run"
+    given = ["eval", "vsi_bench", "--model", world / "model", "--data", data, "--out", out, "--device", "cpu"]
+    done = here(*given)
+    assert done.exit_code == 3, done.output
+    assert f"{2 * EACH} of {SCENES * EACH}" in done.stdout
+    report = json.loads((out / "vsi_bench" / "report.json").read_text(encoding="utf-8"))
+    assert sum(report["failed"].values()) == 2 * EACH
+    shutil.copytree(world / "data", data, dirs_exist_ok=True)
+    assert here(*given).exit_code == 3
+    mended = here(*given, "--retry-failed")
+    assert mended.exit_code == 0, mended.output
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (["vsibench"], "did you mean 'vsi_bench'"),
+        (["vsi_bench", "--data", "nowhere"], "no such folder"),
+        (["vsi_bench", "scanrefer"], "vgllm prepare scanrefer"),
+        (["vsi_bench", "--shard", "2/2"], "shard"),
+        (["vsi_bench", "--model", "nowhere/model"], "nowhere/model"),
+        (["vsi_bench", "--max-new-tokens", "4"], "settings.max_new_tokens.ask is 4, and was 16"),
+        (["vsi_bench", "--limit", "3"], "limit"),
+        (["vsi_bench", "--predictions", "p.jsonl"], "goes with --model, not with --predictions"),
+        (["vsi_bench", "--truth", "p.jsonl"], "--truth goes with"),
+        (["--split", "test"], "no benchmark is named"),
+    ],
+)
+def test_bad_input_is_told_at_once(world, whole, change, says):
+    model = [] if "--model" in change else ["--model", world / "model"]
+    done = here("eval", *model, "--data", world / "data", "--out", whole, "--device", "cpu", *change)
+    assert done.exit_code == 2, done.output
+    assert says in " ".join(done.stderr.split())
+    assert "Traceback" not in done.output
+    assert len(predictions(whole)) == SCENES * EACH
+
+
+def test_two_runs_are_compared_benchmark_by_benchmark(world, whole, tmp_path):
+    other = tmp_path / "other"
+    assert here(*words(world, other, "--max-new-tokens", "1")).exit_code == 0
+    done = here("eval", "--compare", whole, other, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (found["benchmark"], found["n"]) == ("vsi_bench", SCENES * EACH)

@@ -1,0 +1,301 @@
+"""`vgllm eval NAMES --model M`: ask a model, in one process or several, and report; the same command goes on."""
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from vgcli import display
+from vgcli.eval_scores import gathered_extras, versions
+from vgcli.processes import AGAIN, code_of, ended_silently, run_processes, this_machine, work
+from vgcli_core.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from vgcli.asking import How
+    from vgcli_core.evaluation.plan import Asked
+    from vgcli_core.evaluation.results import Result
+    from vgcli_core.evaluation.run_folder import RunFolder
+    from vgcli_core.processes.launch import Launch
+    from vgcli_core.processes.workers import Worker
+
+LEFT_OUT = 3  # exit code: scored, but some samples could not be asked
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What some scores need: files, and whether METEOR is wanted."""
+
+    proposals: Path | None = None
+    word_similarities: Path | None = None
+    meteor: bool = True
+
+    @property
+    def files(self) -> tuple[Path | None, Path | None]:
+        """The files, in the order of `gathered_extras`."""
+        return self.proposals, self.word_similarities
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One run as it was asked for.
+
+    Attributes:
+        names: of benchmarks.
+        data: folder of the prepared sets.
+        out: run folder.
+        load: what `predict.loading.load` gets; "model" is None for the untrained demo.
+        how: the other fields of `asking.How`.
+        split, limit: see `evaluation.plan.plan`.
+        num_processes: on this machine; None for one on each GPU, or one.
+        shard: which of how many independent jobs this is, from 0.
+        retry_failed, restart: see the options.
+        scoring: what some scores need.
+        words: what was typed after `vgllm`, for the processes that are started.
+        debug: leave exceptions to the boundary.
+    """
+
+    names: tuple[str, ...]
+    data: Path
+    out: Path
+    load: Mapping[str, Any]
+    how: Mapping[str, Any] = field(default_factory=dict)
+    split: str | None = None
+    limit: int | None = None
+    num_processes: int | None = None
+    shard: tuple[int, int] = (0, 1)
+    retry_failed: bool = False
+    restart: bool = False
+    scoring: Scoring = Scoring()
+    words: tuple[str, ...] = ()
+    debug: bool = False
+
+    @property
+    def command(self) -> str:
+        """The command as it can be typed."""
+        return shlex.join(["vgllm", *self.words])
+
+
+def show_run(wish: Wish, *, as_json: bool) -> None:
+    """Answer, score, and show the scores. Raises typer.Exit where samples could not be asked."""
+    results = run(wish)
+    _show(results, wish.out, as_json=as_json)
+
+
+def score_again(out: Path, names: Sequence[str], scoring: Scoring, *, as_json: bool) -> None:
+    """Score a run that was made before, and show the scores."""
+    asked, folder = recorded(out, names)
+    _show(finish(asked, folder, scoring), out, as_json=as_json)
+
+
+def _show(results: "Sequence[Result]", out: Path, *, as_json: bool) -> None:
+    from vgcli_core.evaluation.run_folder import REPORT
+
+    if not results:
+        return
+    if as_json:
+        display.json_text((out / REPORT).read_text(encoding="utf-8"))
+    else:
+        display.run_scores([one.report for one in results])
+    display.written(out / name for name in (REPORT, "report.html"))
+    if any(one.report.failed for one in results):
+        raise typer.Exit(LEFT_OUT)
+
+
+def run(wish: Wish) -> "list[Result]":
+    """Answer, and where no other job is still at it, score; return the scored benchmarks, none where others are.
+
+    Raises:
+        typer.Exit: stopped by a signal, or by what a process has already shown.
+        VgllmError: see the messages.
+    """
+    from vgcli_core.evaluation.plan import plan
+    from vgcli_core.evaluation.run_folder import RunFolder
+    from vgcli_core.processes.workers import joined
+
+    folder = RunFolder(wish.out, command=wish.command)
+    with display.progress("reading the prepared sets") as progress:
+        asked = plan(wish.names, wish.data, split=wish.split, limit=wish.limit)
+        progress("loading libraries")
+        launch = _launch(wish)
+        progress("looking at the model")
+        _open(wish, asked, folder, launch)
+    if _unanswered(asked, folder, wish):
+        if launch.how == "command":
+            _follow(launch, asked, folder)
+        else:
+            os.environ.update(launch.environment)
+            work(lambda worker, rank: _answer(wish, asked, folder, worker, rank), command="eval", debug=wish.debug)
+            if launch.how == "worker" and (not _is_first() or joined() is not None):
+                return []  # whoever started this process scores, or the first one does
+    return finish(asked, folder, wish.scoring)
+
+
+def finish(asked: "Sequence[Asked]", folder: "RunFolder", scoring: Scoring) -> "list[Result]":
+    """Score and report what is whole; say what other jobs still have to answer.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    from vgcli_core.evaluation.finish import score_answers, unanswered, write_reports
+
+    left = {one.benchmark.name: unanswered(one, folder) for one in asked}
+    if any(left.values()):
+        display.answers_missing(left, {one.benchmark.name: len(one.samples) for one in asked})
+        return []
+    results = []
+    with display.progress("scoring") as progress, folder.alone():
+        for one in asked:
+            progress(f"scoring {one.benchmark.name}")
+            with gathered_extras(one.benchmark, *scoring.files, meteor=scoring.meteor, several=True) as extras:
+                results.append(score_answers(one, folder, extras, versions=versions()))
+    with display.progress("drawing the report"):
+        write_reports(folder, results)
+    return results
+
+
+def recorded(out: Path, names: Sequence[str]) -> "tuple[list[Asked], RunFolder]":
+    """Return the benchmarks of a run that was made before, all or those named, for scoring it again.
+
+    Raises:
+        DataError: there is no such run, or its sets are gone or were prepared anew.
+    """
+    from vgcli_core.evaluation.finish import benchmark_facts
+    from vgcli_core.evaluation.plan import plan
+    from vgcli_core.evaluation.run_folder import RECORD, RunFolder
+
+    folder = RunFolder(out)
+    record = folder.record()
+    if record is None:
+        raise DataError("there is no run to score", where=str(out / RECORD), fix="name a run folder, or give --model")
+    known: dict[str, dict[str, Any]] = record["benchmarks"]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"the run has no {name}", where=str(out), fix=f"it has {', '.join(known)}")
+    asked = []
+    for name in names or known:
+        facts = known[name]
+        (one,) = plan([name], Path(facts["folder"]).parent, split=facts["split"], limit=facts["limit"])
+        for key, value in benchmark_facts(one, limit=facts["limit"]).items():
+            if key.endswith("sha256") and value != facts[key]:
+                raise DataError(
+                    f"the set of {name} was prepared anew since the run", where=facts["folder"], fix="put it back"
+                )
+        asked.append(one)
+    return asked, folder
+
+
+def _open(wish: Wish, asked: "Sequence[Asked]", folder: "RunFolder", launch: "Launch") -> None:
+    """Begin the run or go on with it; of several processes the first one does, and the others wait for it."""
+    if launch.how != "worker":
+        folder.open(_record(wish, asked), restart=wish.restart)
+        return
+    if wish.restart:
+        raise UsageError(
+            "one of several processes cannot discard what all of them write",
+            where="--restart",
+            fix=f"remove {folder.root} first, or let --num-processes start the processes",
+        )
+    if _is_first():
+        folder.open(_record(wish, asked))
+    else:
+        folder.wait_for(_record(wish, asked))
+
+
+def _is_first() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _launch(wish: Wish) -> "Launch":
+    from vgcli_core.processes.launch import Wanted, plan_launch
+
+    device = str(wish.load.get("device", "auto"))
+    kind = "cpu" if device == "cpu" else "cuda" if device.startswith("cuda") else "auto"
+    # A device with a number, or a model spread over all of them, is for one process.
+    single = device not in ("auto", "cpu", "cuda") or wish.load.get("device_map") is not None
+    if single and (wish.num_processes or 1) > 1:
+        raise UsageError(
+            "several processes choose their devices themselves",
+            where=f"--num-processes {wish.num_processes}",
+            fix="leave --device and --device-map out",
+        )
+    machine = this_machine(Wanted(device=kind))
+    on_gpus = machine.gpus > 0 and kind != "cpu" and not device.startswith("mps")
+    count = 1 if single else wish.num_processes
+    wanted = Wanted(num_gpus=count, device=kind) if on_gpus else Wanted(num_processes=count, device=kind)
+    if wish.num_processes is None and "RANK" in os.environ:
+        wanted = Wanted(device=kind)
+    return plan_launch(wanted, [word for word in wish.words if word != "--restart"], machine)
+
+
+def _record(wish: Wish, asked: "Sequence[Asked]") -> dict[str, Any]:
+    from vgcli.asking import identity, settings_of
+    from vgcli_core.evaluation.finish import benchmark_facts
+
+    return {
+        "model": identity(wish.load),
+        "settings": settings_of(_how(wish)),
+        "benchmarks": {one.benchmark.name: benchmark_facts(one, limit=wish.limit) for one in asked},
+    }
+
+
+def _how(wish: Wish) -> "How":
+    from vgcli.asking import How
+
+    return How(load=wish.load, command=wish.command, **wish.how)
+
+
+def _unanswered(asked: "Sequence[Asked]", folder: "RunFolder", wish: Wish) -> int:
+    from vgcli_core.evaluation.plan import Share
+    from vgcli_core.evaluation.runner import missing
+
+    share = Share(*wish.shard)
+    return sum(len(missing(one, folder, share, retry_failed=wish.retry_failed)) for one in asked)
+
+
+def _answer(wish: Wish, asked: "Sequence[Asked]", folder: "RunFolder", worker: "Worker | None", rank: int) -> None:
+    """Answer this process's part."""
+    from vgcli.asking import ask, joined_group
+    from vgcli_core.evaluation.plan import Share
+    from vgcli_core.evaluation.runner import Watch
+    from vgcli_core.processes.signals import StopRequest
+
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    index, count = wish.shard
+    share = Share(index * world + rank, count * world)
+    with ExitStack() as stack:
+        stack.enter_context(folder.held(share))
+        board = stack.enter_context(display.answering(shown=rank == 0, processes=count * world))
+        load = {**wish.load, **stack.enter_context(joined_group(wish.load) if world > 1 else nullcontext({}))}
+        stopping = StopRequest(board.stopping)
+        watch = Watch(step=board.step, say=board.say, stop=lambda: bool(stopping.requested))
+        ask(
+            asked,
+            folder,
+            _how(replace(wish, load=load)),
+            share=share,
+            world=world,
+            retry_failed=wish.retry_failed,
+            watch=watch,
+            loading=board.doing,
+            listening=stopping,
+        )
+        requested = stopping.requested
+    if requested and worker is None:
+        if rank == 0:
+            display.interrupted(f"{requested}: what is answered is kept in {folder.root}; {AGAIN}")
+        raise typer.Exit(code_of(requested))
+
+
+def _follow(launch: "Launch", asked: "Sequence[Asked]", folder: "RunFolder") -> None:
+    """Run the processes to their end, and end likewise where they were stopped."""
+    ended = run_processes(launch)
+    if ended.signal:
+        display.interrupted(f"{ended.signal}: what is answered is kept in {folder.root}; {AGAIN}")
+        raise typer.Exit(code_of(ended.signal))
+    if ended.code != 0:
+        raise ended_silently(ended, folder.root)
