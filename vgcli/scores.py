@@ -167,14 +167,22 @@ def _rows(found: "Report") -> Iterator[RenderableType]:
     for metrics, rows in tables.class_tables(rules):
         known = {name: [tables.published(found, metric, name) for metric in metrics] for name in rows}
         has_paper = any(number for numbers in known.values() for number in numbers)
-        table = _table("of", "n", *metrics, *(("paper 4B",) if has_paper else ()))
+        task = _shared_word(metrics)
+        headings = [metric.removeprefix(task) for metric in metrics]
+        table = _table("of", "n", *headings, *(("paper 4B",) if has_paper else ()), wraps=headings)
         for name, scores in rows.items():
             paper = next((number.values.get("4B") for number in known[name] if number), None)
             values = [tables.shown(scores[metric]) for metric in metrics]
             tail = (percent(paper, 1),) if has_paper else ()
             table.add_row(Text(one_line(name)), f"{max(s.n for s in scores.values()):,}", *values, *tail)
-        yield Padding(Text(f"{rules.name} rules", style="dim"), (1, 0, 0, 0))
+        yield Padding(Text(f"{task}{rules.name} rules", style="dim"), (1, 0, 0, 0))
         yield table
+
+
+def _shared_word(metrics: Sequence[str]) -> str:
+    """Return the first word of all names, with its blank, where they have one in common: of rooms it is the task."""
+    words = {metric.partition(" ")[0] + " " for metric in metrics if " " in metric}
+    return words.pop() if len(words) == 1 and all(" " in metric for metric in metrics) else ""
 
 
 def _unparsed(rules: "Rules", n: int) -> str:
@@ -188,12 +196,12 @@ def _counted(found: dict[str, int], n: int) -> str:
     return f"{sum(found.values()):,} of {n:,} answers ({', '.join(reasons)})"
 
 
-def _table(*headings: str) -> Table:
+def _table(*headings: str, wraps: Sequence[str] = ()) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1))
     for place, heading in enumerate(headings):
         text = place == 0 or heading in ("rules", "what", "headline", "score")
-        wraps = heading in ("what", "sample", "of")
-        table.add_column(heading, justify="left" if text else "right", overflow="fold", no_wrap=not wraps)
+        wide = heading in ("what", "sample", "of", *wraps)
+        table.add_column(heading, justify="left" if text else "right", overflow="fold", no_wrap=not wide)
     return table
 
 

@@ -93,3 +93,12 @@ def test_a_score_with_a_unit_is_shown_as_it_is():
     text = shown(scores.report(report(Rules("published", "", (far,), {}, {}, ()))))
     line = next(line for line in text.splitlines() if line.strip().startswith("error"))
     assert line.split()[:5] == ["error", "0.38", "m", "0.25", "to"]
+
+
+def test_a_task_that_all_metrics_of_a_table_name_stands_above_it():
+    found = [
+        Scored(f"ground {name}", f"label: {label}", 0.5, None, 8) for label in "ab" for name in ("acc@0.25", "error")
+    ]
+    text = shown(scores.report(report(Rules("published", "", tuple(found), {}, {}, ()))))
+    assert "ground published rules" in text
+    assert next(line for line in text.splitlines() if "acc@0.25" in line).split() == ["of", "n", "acc@0.25", "error"]

@@ -167,7 +167,7 @@ def test_prepared_rooms_have_these_truths_and_the_declared_scores():
     assert [truth.task for truth in truths] == [one.task for one in val]
     assert {truth.description for truth in truths if truth.task == "ground"} >= {"unique", "relational"}
     assert all(truth.label for truth in truths if truth.task == "ground")
-    assert {truth.group() for truth in truths} <= {one.scene for one in val} | {f"rooms/{one.scene}" for one in val}
+    assert len({truth.group() for truth in truths}) == 1  # the bootstrap draws whole rooms
     for texts, declared in (
         ([BENCHMARK.perfect(truth) for truth in truths], BENCHMARK.range(truths).oracle),
         ([""] * len(truths), BENCHMARK.range(truths).silent),

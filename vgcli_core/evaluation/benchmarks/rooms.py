@@ -49,6 +49,7 @@ BY_TASK: Mapping[Task, AnyBenchmark] = {
 NEAR = 0.35  # metres: a centre error that still points at the object
 FARTHEST = 10.0  # metres: larger errors count as this
 STEP = 0.01  # metres: how exact the median is
+_FIRST = {True: "in the first frame", False: "not in the first frame"}
 
 
 class RoomsTruth(Truth):
@@ -85,8 +86,8 @@ class RoomsTruth(Truth):
         return found
 
     def group(self) -> str:
-        """Return the room."""
-        return self.own.group()
+        """Return the room, which VSI-Bench's group would name with its dataset."""
+        return self.own.group() if self.ask is None else self.ask.scene_name
 
 
 def truth_of_room(sample: Sample) -> dict[str, Any] | None:
@@ -94,7 +95,8 @@ def truth_of_room(sample: Sample) -> dict[str, Any] | None:
     own = truth_of(sample)
     if own is None:
         return None
-    named = {"description": sample.info.get("description", ""), "label": sample.info.get("object_name", "")}
+    label = sample.info.get("object_name", "").replace("_", " ")
+    named = {"description": sample.info.get("description", ""), "label": label}
     return {sample.task: own, **(named if sample.task == "ground" else {})}
 
 
@@ -190,7 +192,7 @@ def _named(task: Task, tally: Tally) -> Tally:
 
 
 def _errors(items: Sequence[Item[RoomsTruth]], overlaps: Floats, rules: str) -> list[Tally]:
-    """Return how far off the boxes are, of all and of every part: means over answers with a box, in metres and degrees.
+    """Return how far off the boxes are: means over answers with a box, in metres and degrees; and scores of every part.
 
     The share of centres within NEAR, and the median of centre errors, are over all answers: one without a box is
     farther off than any. Sizes and rotations are compared under the best of a box's 24 axis namings.
@@ -202,15 +204,12 @@ def _errors(items: Sequence[Item[RoomsTruth]], overlaps: Floats, rules: str) -> 
     distance[placed] = np.minimum(off.distance, FARTHEST)
     size[placed] = np.minimum(np.abs(off.size).mean(axis=1), FARTHEST)
     turn[placed] = np.degrees(off.rotation)
+    near = (placed & (distance <= NEAR)).astype(np.float64)
     means = []
     for of, within in ({"": np.ones(len(items), dtype=np.bool_)} | _parts(items)).items():
-        means += accuracies(overlaps, {of: within}) if of else []
-        means += [
-            Mean("centre error", of, distance, within & placed),
-            Mean(f"within {NEAR:g} m", of, (placed & (distance <= NEAR)).astype(np.float64), within),
-            Mean("size error", of, size, within & placed),
-            Mean("rotation error", of, turn, within & placed),
-        ]
+        means += accuracies(overlaps, {of: within}) if of else []  # ScanRefer's rules give those of all
+        means += [Mean("centre error", of, distance, within & placed), Mean(f"within {NEAR:g} m", of, near, within)]
+    means += [Mean("size error", "", size, placed), Mean("rotation error", "", turn, placed)]
     return [tally_of(means), median("median centre error", distance, step=STEP, largest=FARTHEST)]
 
 
@@ -221,11 +220,6 @@ def _parts(items: Sequence[Item[RoomsTruth]]) -> dict[str, Bools]:
         "" if not isinstance(own, GroundingTruth) or own.visible_frames is None else _FIRST[0 in own.visible_frames]
         for _, own in truths
     ]
-    return {
-        **{f"description: {name}": within for name, within in parts_by([one.description for one, _ in truths]).items()},
-        **parts_by(shown),
-        **{f"label: {name}": within for name, within in parts_by([one.label for one, _ in truths]).items()},
-    }
-
-
-_FIRST = {True: "in the first frame", False: "not in the first frame"}
+    descriptions = [one.description and f"description: {one.description}" for one, _ in truths]
+    labels = [one.label and f"label: {one.label}" for one, _ in truths]
+    return parts_by(descriptions) | parts_by(shown) | dict(sorted(parts_by(labels).items()))

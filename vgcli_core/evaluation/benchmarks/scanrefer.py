@@ -124,7 +124,7 @@ class Located(NamedTuple):
     @property
     def placed(self) -> Bools:
         """Which predicted boxes [N] there are."""
-        return np.isfinite(self.predicted).all(axis=1)
+        return np.asarray(np.isfinite(self.predicted).all(axis=1), dtype=np.bool_)
 
 
 def published(items: Sequence[Item[GroundingTruth]], extras: Extras) -> Outcome:
