@@ -206,3 +206,37 @@ def test_two_runs_are_compared_benchmark_by_benchmark(world, whole, tmp_path):
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert (found["benchmark"], found["n"]) == ("vsi_bench", SCENES * EACH)
+
+
+def test_a_suite_fills_the_tables_of_the_paper_role_by_role(world, tmp_path):
+    model, out = world / "model", tmp_path / "paper"
+    given = ["vsi_bench", "--suite", "paper", "--data", world / "data", "--device", "cpu", "--out", out]
+    done = here("eval", *given, "--model", f"spatial={model}", "--limit", "6")
+    assert done.exit_code == 0, done.output
+    again = here("eval", *given, "--model", f"spatial-no-geometry={model}")
+    assert again.exit_code == 0, again.output
+    text = (out / "tables.md").read_text(encoding="utf-8")
+    # The paper's number, both of ours, and which command made them.
+    assert all(part in text for part in ("47.3", "ours: spatial", "ours: spatial-no-geometry", f"--model {model}", "--limit 6"))
+    assert "ours: scene" in text
+    assert r"\begin{tabular}" in (out / "tables.tex").read_text(encoding="utf-8")
+    assert (out / "spatial" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--suite", "papers"], "did you mean 'paper'"),
+        (["--suite", "paper"], "no model plays a row"),
+        (["--suite", "paper", "--model", "somewhere"], "names no role"),
+        (["--suite", "paper", "--model", "scen=somewhere"], "did you mean 'scene'"),
+        (["--suite", "paper", "--model", "scene=a", "--model", "scene=b"], "given twice"),
+        (["blink", "--suite", "paper", "--model", "scene=a"], "in no table with blink"),
+        (["--suite", "paper", "--model", "scene=a"], "prepared sets are missing: scanrefer, scan2cap, scannet_det"),
+    ],
+)
+def test_a_suite_that_cannot_be_is_refused(world, tmp_path, given, says):
+    done = here("eval", *given, "--data", world / "data", "--out", tmp_path / "paper", "--device", "cpu")
+    assert done.exit_code == 2, done.output
+    assert says in " ".join(done.stderr.split())
+    assert not (tmp_path / "paper").exists()
