@@ -78,7 +78,12 @@ def cards(result: Result, shelf: Shelf) -> list[Card]:
 
 def _crowds(score: SampleScore, sample: Sample) -> list[tuple[str, str]]:
     """Return what others of a shelf should not all have in common with an answer."""
-    keys = [("scene", sample.scene), ("kind", sample.question_type), ("why", score.failed or score.unparsed)]
+    keys = [
+        ("task", sample.task),
+        ("scene", sample.scene),
+        ("kind", f"{sample.task} {sample.question_type}" if sample.question_type else ""),
+        ("why", score.failed or score.unparsed),
+    ]
     return [key for key in keys if key[1]]
 
 
