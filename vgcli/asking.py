@@ -3,6 +3,7 @@
 Evaluation does not know models, and models do not know benchmarks: they meet here.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -203,7 +204,7 @@ def recheck(
     each = -(-count // len(asked))
     for one in asked:
         lines = folder.lines(one.benchmark.name)
-        known = [s for members in one.share(share) for s in members if s.id in lines and "failed" not in lines[s.id]]
+        known = [s for members in one.share(share) for s in members if s.id in lines and not lines[s.id].failed]
         chosen = [known[place * len(known) // min(each, len(known))] for place in range(min(each, len(known)))]
         with FramesAhead(
             [(one.prepared.root, sample) for sample in chosen], width=predictor.processor.frame_width, workers=0
@@ -217,7 +218,7 @@ def recheck(
                 except VgllmError:
                     continue
                 total += 1
-                different += str(text) != lines[sample.id]["text"]
+                different += str(text) != json.loads(lines[sample.id].row)["text"]
     folder.note(recheck={"asked": total, "different": different, "dtype": predictor.info().dtype})
     say(f"asked again one by one: {different} of {total} answers differ")
 
@@ -229,7 +230,6 @@ def settings_of(how: How) -> dict[str, Any]:
         "max_new_tokens": limits_of(how),
         "repetition_penalty": how.repetition_penalty or "the checkpoint's own",
         "decoding": "greedy",
-        "dtype": given.get("dtype", "auto"),
         "euler_convention": given.get("euler_convention"),
         "prompt_revision": given.get("prompt_revision"),
     }

@@ -39,8 +39,8 @@ def score_answers(
     name = asked.benchmark.name
     lines = folder.lines(name)
     target = folder.root / name / PREDICTIONS
-    rows = [json.dumps(lines[key]) + "\n" for key in sorted(sample.id for sample in asked.samples)]
-    write_text(target, "".join(rows))
+    rows = [lines[key].row.decode("utf-8") for key in sorted(sample.id for sample in asked.samples)]
+    write_text(target, "".join(f"{row}\n" for row in rows))
     found = read_predictions(target, asked.benchmark)
     report = score(
         asked.benchmark,

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from vgcli_core.atomic import output_errors, write_text
 from vgcli_core.errors import DataError, UsageError
@@ -33,9 +33,19 @@ SCORES = "scores.jsonl"
 REPORT = "report.json"
 PAGE = "report.html"
 
-_PATIENCE = 120.0  # seconds to wait for another process that writes the record or the scores
+_PATIENCE = 900.0  # seconds to wait for another process that writes the record or the scores
 _LOOK = 0.2
 _ANEW = "choose another folder with --out, or discard what is there with --restart"
+
+
+class Kept(NamedTuple):
+    """A line of answers as it stands in its file, and whether its sample could not be asked.
+
+    Lines of ScanRefer hold every camera: taken apart, all of them would fill a gigabyte.
+    """
+
+    row: bytes
+    failed: bool
 
 
 class RunFolder:
@@ -88,7 +98,7 @@ class RunFolder:
                 self._write_record(merged)
 
     def wait_for(self, record: Mapping[str, Any]) -> None:
-        """Wait until another process has opened the folder for the same run. Raises UsageError after two minutes."""
+        """Wait until another process has opened the folder for the same run. Raises UsageError after a long time."""
         until = time.monotonic() + _PATIENCE
         while True:
             before = self.record()
@@ -130,24 +140,24 @@ class RunFolder:
         with self.alone():
             self._write_record({**(self.record() or {}), **facts})
 
-    def lines(self, name: str) -> dict[str, dict[str, Any]]:
+    def lines(self, name: str) -> dict[str, Kept]:
         """Return the lines of all parts by sample; where a sample was asked again after a failure, the answer.
 
         Raises:
             DataError: a whole line that is none of ours.
         """
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, Kept] = {}
         for path in sorted((self.root / ANSWERS / name).glob("part-*.jsonl")):
             for number, row in enumerate(_whole_lines(path), start=1):
                 try:
                     line = json.loads(row)
-                    key, failed = line["id"], "failed" in line
+                    key, kept = line["id"], Kept(row, "failed" in line)
                 except (ValueError, KeyError, TypeError) as error:
                     raise DataError(
                         f"a line that no run wrote: {row[:60]!r}", where=f"{path}, line {number}", fix=_ANEW
                     ) from error
-                if key not in found or ("failed" in found[key] and not failed):
-                    found[key] = line
+                if key not in found or (found[key].failed and not kept.failed):
+                    found[key] = kept
         return found
 
     @contextmanager
@@ -267,7 +277,7 @@ def check_same(before: Mapping[str, Any], now: Mapping[str, Any], *, where: str)
         key
         for key in sorted(was.keys() | wanted.keys())
         # Where things lie and what they are called is no difference: their checksums are compared.
-        if was.get(key) != wanted.get(key) and key.rpartition(".")[2] not in ("name", "folder")
+        if was.get(key) != wanted.get(key) and key.rpartition(".")[2] not in ("name", "folder", "revision")
     ]
     if differ:
         shown = "; ".join(f"{key} is {_said(wanted.get(key))}, and was {_said(was.get(key))}" for key in differ[:4])

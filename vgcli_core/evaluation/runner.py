@@ -5,7 +5,7 @@ functions; the command passes a model. A group is always asked whole, also where
 it, so that the same questions are decoded together, and the answers are the same to the letter.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from vgcli_core.errors import DataError, FusionError, MediaError, VgllmError
 from vgcli_core.evaluation.benchmark import Item
 from vgcli_core.evaluation.plan import WHOLE, Asked, Share
 from vgcli_core.evaluation.predictions import line
-from vgcli_core.evaluation.run_folder import RunFolder
+from vgcli_core.evaluation.run_folder import Kept, RunFolder
 from vgcli_core.geometry.boxes import EulerConvention
 from vgcli_core.text.written import Written
 
@@ -102,7 +102,7 @@ def answer(
     groups = list(asked.share(share))
     ids = [sample.id for members in groups for sample in members]
     done = sum(one in known for one in ids)
-    failed = sum(one in known and "failed" in lines[one] for one in ids)
+    failed = sum(one in known and lines[one].failed for one in ids)
     now = Progress(name, done, len(ids), done, failed)
     truths = dict(zip((sample.id for sample in asked.samples), asked.truths, strict=True))
     convention = euler_convention if asked.benchmark.boxes_in_text else None
@@ -139,5 +139,5 @@ def _line(name: str, item: Item[Any], problem: VgllmError | None) -> str:
     return line(name, item, cut_off=not text.complete, info={"tokens": text.tokens})
 
 
-def _known(lines: dict[str, dict[str, Any]], *, retry_failed: bool) -> set[str]:
-    return {key for key, one in lines.items() if not (retry_failed and "failed" in one)}
+def _known(lines: Mapping[str, Kept], *, retry_failed: bool) -> set[str]:
+    return {key for key, one in lines.items() if not (retry_failed and one.failed)}

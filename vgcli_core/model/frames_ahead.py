@@ -66,6 +66,7 @@ class FramesAhead:
         self._next = deque(sample for _, sample in lists)
         self._width, self._workers, self._timeout, self._cache = width, workers, timeout, cache
         self._readers: dict[Any, _Reader] = {}
+        self._refused: dict[Any, VgllmError] = {}
 
     def __enter__(self) -> Self:
         for _ in range(min(self._workers, len(self._next))):
@@ -85,17 +86,22 @@ class FramesAhead:
             KeyError: no list of these frames was announced.
         """
         key = frames_key(sample)
+        if key in self._refused:  # it is not read again: what hung would hang here
+            raise self._refused[key]
         reader = self._readers.pop(key, None)
         if reader is None:
             return look(sample, self._roots[key], width=self._width, cache=self._cache)
         try:
             found = self._receive(reader)
-        except BaseException:
+        except BaseException as problem:
             _end(reader)
             self._start()
+            if isinstance(problem, VgllmError):
+                self._refused[key] = problem
             raise
         self._give(reader)
         if isinstance(found, VgllmError):
+            self._refused[key] = found
             raise found
         frames, digest = found
         return Seen(None if frames is None else torch.from_numpy(frames), digest)
