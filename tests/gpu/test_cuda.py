@@ -1,14 +1,18 @@
 """What only a GPU can show: the same answers in float32, close features in bfloat16, flash-attn where installed."""
 
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.unit.evaluation.sets import question, write_set
 from vgcli_core.media.sampling import Sampling
+from vgcli_core.model.answer import Answerer
 from vgcli_core.model.checkpoint import LoadReport
 from vgcli_core.model.demo import demo_model
+from vgcli_core.model.frames_ahead import FramesAhead, look
 from vgcli_core.predict.loading import load
 from vgcli_core.predict.pipeline import Predictor
 from vgcli_core.text.questions import Question
@@ -55,6 +59,23 @@ def test_many_questions_on_a_gpu_encode_the_video_once(video):
     model = Predictor(network.cuda(), tokenizer, LoadReport(Path(), "generation-2", 1), name="demo")
     result = model.answer(video, QUESTIONS * 3, sampling=FOUR)
     assert result.counts["encoder_calls"] == 1
+
+
+def test_questions_of_a_benchmark_have_the_answers_of_the_cpu_while_frames_are_read_ahead(tmp_path):
+    samples = [question(number, scene=number // 3) for number in range(9)]
+    root = write_set(tmp_path, samples) / "vsi_bench"
+    found = {}
+    for device in ("cuda", "cpu"):
+        predictor = load(device=device, dtype="float32", cache_features=tmp_path / "cache" / device)
+        width, decoding = predictor.processor.frame_width, {"ask": predictor.decoding(8)}
+        ask = partial(Answerer, predictor.model, predictor.processor, decoding=decoding, batch_size=2)
+        # Frames are read by processes that start while this one holds a GPU.
+        with FramesAhead([(root, one) for one in samples[::3]], width=width, workers=2) as frames:
+            together = ask(frames, cache=predictor.cache)
+            found[device] = [text for first in (0, 3, 6) for text in together(samples[first : first + 3])]
+        assert predictor.model.counts.encoder_calls == 3
+        assert found[device] == ask(partial(look, root=root, width=width)).one_by_one(samples)
+    assert found["cuda"] == found["cpu"]
 
 
 @pytest.mark.skipif(find_spec("flash_attn") is None, reason="flash-attn is not installed")

@@ -32,6 +32,11 @@ import pytest
         ),
         ("bench_train_memory.py", ["--size", "tiny", "--cases", "bf16", "--device", "cpu"], "forecast / measured"),
         ("bench_questions.py", ["--num-frames", "2", "--width", "140", "--max-new-tokens", "3"], "0 of 10"),
+        (
+            "bench_eval.py",
+            ["--size", "tiny", "--num-frames", "2", "--questions", "4", "--videos", "2", "--device", "cpu"],
+            "0 of 8 answers differ (float32)",
+        ),
     ],
 )
 def test_a_benchmark_runs_and_prints_its_ratio(repository: Path, script: str, arguments: list[str], expected: str):
