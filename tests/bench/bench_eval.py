@@ -35,7 +35,7 @@ from vgcli_core.model.frames_ahead import FramesAhead, look
 from vgcli_core.model.generate import Decoding
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.vgllm import VGLLM, Counts, cast_parameters
-from vgcli_core.text.prompts import MAX_NEW_TOKENS, ask_prompt
+from vgcli_core.text.prompts import MAX_NEW_TOKENS, Task, ask_prompt
 from vgcli_core.text.written import Written
 from vgcli_core.training.recipe import Data, DataSet, Recipe, Run
 
@@ -136,7 +136,7 @@ def main() -> None:
     size = sum(parameter.numel() for parameter in model.parameters())
     print(f"{size / 1e9:.2f} B parameters, {dtype} on {model.device}; {args.videos} x {args.num_frames} frames")
     samples = [question(video, n, args.num_frames) for video in range(args.videos) for n in range(args.questions)]
-    decoding = {"ask": Decoding(MAX_NEW_TOKENS["ask"], frozenset({processor.ids["<|im_end|>"]}))}
+    decoding: dict[Task, Decoding] = {"ask": Decoding(MAX_NEW_TOKENS["ask"], frozenset({processor.ids["<|im_end|>"]}))}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_frames(root, samples)
