@@ -241,3 +241,31 @@ def test_a_suite_that_cannot_be_is_refused(world, tmp_path, given, says):
     assert done.exit_code == 2, done.output
     assert says in " ".join(done.stderr.split())
     assert not (tmp_path / "paper").exists()
+
+
+def test_half_precision_tells_how_many_answers_asking_one_by_one_would_change(world, tmp_path):
+    done = here(*words(world, tmp_path / "half", "--dtype", "bfloat16"))
+    assert done.exit_code == 0, done.output
+    record = json.loads((tmp_path / "half" / "run.json").read_text(encoding="utf-8"))
+    assert record["recheck"]["asked"] == 16
+    assert record["recheck"]["dtype"] == "bfloat16"
+    assert f"{record['recheck']['different']} of 16 answers differ" in done.stderr
+    assert "one by one" in (tmp_path / "half" / "report.html").read_text(encoding="utf-8")
+
+
+def test_in_float32_asking_one_by_one_changes_nothing(world, tmp_path):
+    done = here(*words(world, tmp_path / "whole", "--recheck", "24"))
+    assert done.exit_code == 0, done.output
+    assert "asked again one by one: 0 of 24 answers differ" in done.stderr
+
+
+def test_features_that_are_kept_are_found_again(world, tmp_path, monkeypatch):
+    given = words(world, tmp_path / "first", "--cache-features", str(tmp_path / "cache"))
+    assert here(*given).exit_code == 0
+    files = sorted(path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.safetensors"))
+    assert len(files) == SCENES
+    monkeypatch.setattr("vgcli_core.model.vgllm.VGLLM.encode", lambda *_: pytest.fail("encoded again"))
+    again = words(world, tmp_path / "second", "--cache-features", str(tmp_path / "cache"), "--workers", "1")
+    done = here(*again)
+    assert done.exit_code == 0, done.output
+    assert predictions(tmp_path / "second") == predictions(tmp_path / "first")
