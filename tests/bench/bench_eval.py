@@ -75,12 +75,16 @@ def mid_size(size: str, dtype: str, device: str) -> tuple[VGLLM, Processor]:
     recipe = Recipe(data=Data(sets={"noise": DataSet(dataset="rooms")}), run=Run(precision="fp32"))
     model = build(recipe, config, plain, torch.device(device)).eval()
     model.feature_dtype = None
+    cast_parameters(model, DTYPES[dtype])
+    return model, Processor(tokenizer, frame_width=config.frame_width)
+
+
+def make_louder(model: VGLLM) -> None:
+    """Multiply what the language model's layers add, see LOUDER."""
     with torch.no_grad():
         for name, parameter in model.backbone.language_model.named_parameters():
             if parameter.dim() > 1 and "embed" not in name:
                 parameter.mul_(LOUDER)
-    cast_parameters(model, DTYPES[dtype])
-    return model, Processor(tokenizer, frame_width=config.frame_width)
 
 
 def question(video: int, number: int, frames: int) -> Sample:
@@ -132,6 +136,7 @@ def main() -> None:
         model, processor = predictor.model, predictor.processor
     else:
         model, processor = mid_size(args.size, args.dtype, args.device)
+    make_louder(model)
     dtype = str(model.backbone.model.dtype).removeprefix("torch.")
     size = sum(parameter.numel() for parameter in model.parameters())
     print(f"{size / 1e9:.2f} B parameters, {dtype} on {model.device}; {args.videos} x {args.num_frames} frames")
@@ -151,7 +156,7 @@ def main() -> None:
                 return [text for members in groups(samples) for text in ask([samples[place] for place in members])]
 
         alone = answerer(partial(look, root=root, width=processor.frame_width))
-        alone.one_by_one([question(0, 0, 2)])  # warm up
+        alone.one_by_one([question(0, 0, 1)])  # warm up
         fast = asked(model, together)
         slow = asked(model, lambda: alone.one_by_one(samples))
     print(f"together:   {fast}")
