@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from vgcli.readable import one_line
+from vgcli.sheets import Sheet
 from vgcli_core.evaluation import tables
 from vgcli_core.evaluation.tables import UNDEFINED, ends, percent
 
@@ -26,7 +26,8 @@ def report(found: "Report") -> Iterator[RenderableType]:
     """Yield the headline table, what could not be read, and a table for classes or question types."""
     yield Text(f"{one_line(found.benchmark)}: {one_line(found.title)}", style="bold")
     yield Text(f"{tables.of_groups(found)}; percent, with 95 % bootstrap intervals")
-    yield _headline(found)
+    missing = tables.why_no_headline(found)
+    yield Text(f"no score: {one_line('; '.join(missing))}", style="bold") if missing else _headline(found)
     yield from _remarks(found)
     yield from _more(found)
     yield from _rows(found)
@@ -35,8 +36,12 @@ def report(found: "Report") -> Iterator[RenderableType]:
 def overview(found: Sequence["Report"]) -> Iterator[RenderableType]:
     """Yield one table with the headlines of several benchmarks, and what each reader must know of them."""
     models = list(dict.fromkeys(model for one in found for model in tables.models(one)))
-    table = _table("benchmark", "score", "found", "95 % interval", "n", *(f"paper {model}" for model in models))
+    papers = [f"paper {model}" for model in models]
+    table = Sheet("benchmark", "score", "found", "95 % interval", "n", *papers, names=("score",), kept=("n",))
     for one in found:
+        if tables.why_no_headline(one):
+            name = Text(one.benchmark, style="bold")
+            table.add_row(name, "no score", UNDEFINED, UNDEFINED, f"{one.n:,}", *[""] * len(models))
         for place, metric in enumerate(one.headline):
             score, known = one.rules[0].get(metric), tables.published(one, metric)
             if score is None:
@@ -49,7 +54,7 @@ def overview(found: Sequence["Report"]) -> Iterator[RenderableType]:
         unread = sum(one.rules[0].unparsed.values())
         counts = ((unread, "not read"), (sum(one.failed.values()), "not asked"), (one.cut_off, "cut off"))
         said = [f"{count:,} {what}" for count, what in counts if count]
-        remarks = [one_line(note) for note in one.notes]
+        remarks = [one_line(note) for note in (*tables.why_no_headline(one), *one.notes)]
         if said or remarks:
             yield Text(f"{one.benchmark}: {'; '.join([*said, *remarks])}")
     yield Text(f"percent, by the {found[0].rules[0].name} rules; everything else is in the report", style="dim")
@@ -63,7 +68,7 @@ def comparison(found: "Comparison") -> Iterator[RenderableType]:
         yield Text(
             f"left out: {found.only_first:,} samples only in the first, {found.only_second:,} only in the second"
         )
-    table = _table("score", "first", "second", "gain", "95 % interval", "p")
+    table = Sheet("score", "first", "second", "gain", "95 % interval", "p")
     shown = [gain for gain in found.gains if gain.metric in found.headline and not gain.of] or found.gains
     for gain in shown:
         name = f"{gain.metric}: {gain.of}" if gain.of else gain.metric
@@ -83,7 +88,7 @@ def comparison(found: "Comparison") -> Iterator[RenderableType]:
     for note in found.notes:
         yield Text(f"note: {one_line(note)}")
     if found.changes:
-        changes = _table("sample", "first", "second")
+        changes = Sheet("sample", "first", "second")
         for change in found.changes[:_MOST_CHANGES]:
             changes.add_row(Text(one_line(change.id)), f"{change.first:.2f}", f"{change.second:.2f}")
         yield changes
@@ -93,7 +98,7 @@ def comparison(found: "Comparison") -> Iterator[RenderableType]:
 
 def listing(benchmarks: Sequence["AnyBenchmark"]) -> Iterator[RenderableType]:
     """Yield a table of all benchmarks with the paper's first headline number."""
-    table = _table("name", "what", "headline", "4B", "8B")
+    table = Sheet("name", "what", "headline", "4B", "8B", names=("what", "headline"))
     for one in benchmarks:
         known = next((number for number in one.published if number.metric == one.headline[0] and not number.of), None)
         models = known.values if known else {}
@@ -104,9 +109,10 @@ def listing(benchmarks: Sequence["AnyBenchmark"]) -> Iterator[RenderableType]:
     )
 
 
-def _headline(found: "Report") -> Table:
+def _headline(found: "Report") -> Sheet:
     models = tables.models(found)
-    table = _table("score", "rules", "found", "95 % interval", *(f"paper {model}" for model in models))
+    papers = [f"paper {model}" for model in models]
+    table = Sheet("score", "rules", "found", "95 % interval", *papers, names=("rules",))
     for metric in found.headline:
         for place, rules in enumerate(found.rules):
             score = rules.get(metric)
@@ -126,9 +132,8 @@ def _more(found: "Report") -> Iterator[RenderableType]:
     if not more:
         return
     models = tables.models(found)
-    table = _table(
-        f"more, {found.rules[0].name} rules", "found", "95 % interval", *(f"paper {model}" for model in models)
-    )
+    papers = [f"paper {model}" for model in models]
+    table = Sheet(f"more, {found.rules[0].name} rules", "found", "95 % interval", *papers)
     for score in more:
         known = tables.published(found, score.metric)
         numbers = [percent(known.values.get(model), 1) if known else "" for model in models]
@@ -167,9 +172,9 @@ def _rows(found: "Report") -> Iterator[RenderableType]:
     for metrics, rows in tables.class_tables(rules):
         known = {name: [tables.published(found, metric, name) for metric in metrics] for name in rows}
         has_paper = any(number for numbers in known.values() for number in numbers)
-        task = _shared_word(metrics)
+        task = tables.shared_word(metrics)
         headings = [metric.removeprefix(task) for metric in metrics]
-        table = _table("of", "n", *headings, *(("paper 4B",) if has_paper else ()), wraps=headings)
+        table = Sheet("of", "n", *headings, *(("paper 4B",) if has_paper else ()), kept=("n",))
         for name, scores in rows.items():
             paper = next((number.values.get("4B") for number in known[name] if number), None)
             values = [tables.shown(scores[metric]) for metric in metrics]
@@ -177,12 +182,8 @@ def _rows(found: "Report") -> Iterator[RenderableType]:
             table.add_row(Text(one_line(name)), f"{max(s.n for s in scores.values()):,}", *values, *tail)
         yield Padding(Text(f"{task}{rules.name} rules", style="dim"), (1, 0, 0, 0))
         yield table
-
-
-def _shared_word(metrics: Sequence[str]) -> str:
-    """Return the first word of all names, with its blank, where they have one in common: of rooms it is the task."""
-    words = {metric.partition(" ")[0] + " " for metric in metrics if " " in metric}
-    return words.pop() if len(words) == 1 and all(" " in metric for metric in metrics) else ""
+        if any(tables.counts_as_absent(scores) for scores in rows.values()):
+            yield Text(f"n = 0: {tables.ABSENT}", style="dim")
 
 
 def _unparsed(rules: "Rules", n: int) -> str:
@@ -194,15 +195,6 @@ def _counted(found: dict[str, int], n: int) -> str:
     if len(found) > _MOST_REASONS:
         reasons.append(f"{len(found) - _MOST_REASONS} more reasons with --json")
     return f"{sum(found.values()):,} of {n:,} answers ({', '.join(reasons)})"
-
-
-def _table(*headings: str, wraps: Sequence[str] = ()) -> Table:
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1))
-    for place, heading in enumerate(headings):
-        text = place == 0 or heading in ("rules", "what", "headline", "score")
-        wide = heading in ("what", "sample", "of", *wraps)
-        table.add_column(heading, justify="left" if text else "right", overflow="fold", no_wrap=not wide)
-    return table
 
 
 def _signed(value: float | None) -> str:

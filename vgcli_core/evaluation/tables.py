@@ -1,6 +1,6 @@
 """A report as rows of tables for people, and its numbers as text: in percent, for the terminal and for pages."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # the command line imports this file at its start
@@ -8,6 +8,7 @@ if TYPE_CHECKING:  # the command line imports this file at its start
     from vgcli_core.evaluation.report import Report, Rules, Scored
 
 UNDEFINED = "-"
+ABSENT = "absent from these scenes; counts as 0 by the published rules"
 
 
 class ClassTable(NamedTuple):
@@ -66,6 +67,25 @@ def class_tables(rules: "Rules") -> list[ClassTable]:
     for name, scores in by_class.items():
         shapes.setdefault(tuple(scores), {})[name] = scores
     return [ClassTable(metrics, rows) for metrics, rows in shapes.items()]
+
+
+def shared_word(metrics: Sequence[str]) -> str:
+    """Return the first word of all names, with its blank, where they have one in common: of rooms it is the task."""
+    words = {metric.partition(" ")[0] + " " for metric in metrics if " " in metric}
+    return words.pop() if len(words) == 1 and all(" " in metric for metric in metrics) else ""
+
+
+def counts_as_absent(scores: "Mapping[str, Scored]") -> bool:
+    """Return whether a class has scores although no sample is behind them."""
+    return all(score.n == 0 for score in scores.values()) and any(score.value is not None for score in scores.values())
+
+
+def why_no_headline(report: "Report") -> tuple[str, ...]:
+    """Return why a report has no headline score at all, nothing where it has one."""
+    rules = report.rules[0]
+    if any(rules.get(metric) for metric in report.headline):
+        return ()
+    return rules.notes or (f"nothing to work out {', '.join(report.headline)} from",)
 
 
 def of_groups(report: "Report") -> str:

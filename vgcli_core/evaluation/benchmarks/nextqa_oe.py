@@ -29,7 +29,7 @@ from vgcli_core.evaluation.metrics.words import THRESHOLDS, content_words, wups
 EXACT_TYPES = ("DB", "DC")  # yes or no, and counts: all words or nothing
 NAMES = ("wups@0", "wups@0.9")
 
-_NOT_GIVEN = "WUPS is left out: it needs the similarity of words, which was not given"
+_NOT_GIVEN = "WUPS is left out: it needs the similarity of words (--word-similarities)"
 
 
 class NextQaOpenTruth(Truth):
