@@ -153,7 +153,9 @@ def pairs(first: Path, second: Path) -> list[tuple[Path, Path]]:
             fix="finish both runs first: the same vgllm eval command goes on",
         )
     for place, run, path in zip(("first", "second"), runs, (first, second), strict=True):
-        display.notes(f"left out: {name}, which only the {place} has ({path})" for name in run if name not in shared)
+        alone = [name for name in run if name not in shared]
+        if alone:
+            display.notes([f"left out: {', '.join(alone)}: only the {place} has them ({path})"])
     return [(runs[0][name], runs[1][name]) for name in shared]
 
 
