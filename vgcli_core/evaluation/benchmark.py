@@ -135,7 +135,8 @@ class Benchmark(Generic[T]):
         range: truths -> what an oracle and a silent model score by the first protocol, for the headline metrics where
             that can be worked out without scoring.
         inspect: items -> warnings on the data themselves, whatever the rules.
-        sizes: how many samples the whole benchmark may have; another number is noted as a subset. Empty: unknown.
+        sizes: how many samples the whole benchmark may have, the usual number first; another number is noted as a
+            subset. Empty: unknown.
         differs: protocol -> one sentence on how its rules differ from the published ones.
         units: of metrics that are no fractions and shown as they are ("m"); all others are shown as percent.
         needs: what `Extras` can add, name -> one line for the user.

@@ -212,7 +212,7 @@ def score(
 def _size_note(benchmark: Benchmark[T], n: int) -> tuple[str, ...]:
     if not benchmark.sizes or n in benchmark.sizes:
         return ()
-    whole = " or ".join(f"{size:,}" for size in benchmark.sizes)
+    whole = f"{benchmark.sizes[0]:,}"
     return (f"a part of the benchmark: {n:,} samples, the whole has {whole}; published numbers are of the whole",)
 
 

@@ -118,6 +118,8 @@ def test_undefined_scores_and_intervals_are_null():
 
 def test_a_part_of_a_benchmark_is_said_to_be_one():
     assert "a part" in score(QUIZ, ANSWERS[:4]).notes[0]
+    several = replace(QUIZ, sizes=(5130, 5131, 2363))
+    assert "4 samples, the whole has 5,130; published" in score(several, ANSWERS[:4]).notes[0]
 
 
 def test_a_comparison_pairs_the_shared_samples():
