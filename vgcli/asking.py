@@ -5,7 +5,7 @@ Evaluation does not know models, and models do not know benchmarks: they meet he
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,22 +15,25 @@ from accelerate import PartialState
 
 from vgcli_core.data.groups import frames_key
 from vgcli_core.data.sample import Sample
-from vgcli_core.errors import ConventionError, VgllmError
+from vgcli_core.errors import ConventionError, DataError, MediaError
 from vgcli_core.evaluation.plan import Asked, Share
 from vgcli_core.evaluation.run_folder import RunFolder
 from vgcli_core.evaluation.runner import Generate, Watch, answer, missing
 from vgcli_core.model.answer import Answerer
 from vgcli_core.model.demo import NAME as DEMO
-from vgcli_core.model.feature_cache import FeatureCache
-from vgcli_core.model.frames_ahead import FramesAhead
+from vgcli_core.model.feature_cache import PREPROCESSING, FeatureCache
+from vgcli_core.model.frames_ahead import FramesAhead, NobodyWaits
 from vgcli_core.model.hub import checkpoint_folder
 from vgcli_core.model.machine import code_version, device_name, source_of, versions
-from vgcli_core.predict.loading import load
+from vgcli_core.model.processor import SYSTEM
+from vgcli_core.predict.loading import check_folder, load
 from vgcli_core.predict.pipeline import Predictor
 from vgcli_core.text.prompts import MAX_NEW_TOKENS, PromptRevision, Task, in_revision
 
 # One process may have a longer share, and the others wait for it.
 _PATIENCE = timedelta(days=2)
+# Answers of a run in half precision that are asked again.
+_RECHECKED = 16
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ def ask(
     how: How,
     *,
     share: Share,
+    first: bool = True,
     world: int = 1,
     retry_failed: bool = False,
     watch: Watch,
@@ -77,6 +81,7 @@ def ask(
         folder: opened, and held for this share.
         how: to load and to ask.
         share: of the groups of each benchmark.
+        first: this process speaks for those that were started with it.
         world: processes that run together, for the record.
         retry_failed: ask samples that failed before again.
         watch: told how far it is.
@@ -87,13 +92,14 @@ def ask(
         VgllmError: the model cannot be loaded, or does not say how it writes boxes.
     """
     todo = [one for one in asked if missing(one, folder, share, retry_failed=retry_failed)]
-    if not todo:
+    again = unchecked(asked, how, folder.record() or {}) if share.index == 0 else []
+    if not todo and not again:
         return
     loading("loading the model")
     predictor = load(**how.load)
     _check_convention(predictor, todo)
     model = predictor.model
-    if share.index == 0:
+    if first:
         for remark in folder.start(start_record(predictor, how, world)):
             watch.say(remark)
     for note in predictor.report.notes:
@@ -103,17 +109,19 @@ def ask(
             if listening is not None:
                 stack.enter_context(listening)
             groups = missing(one, folder, share, retry_failed=retry_failed)
-            first = {frames_key(members[0]): members[0] for members in groups}
+            lists = {frames_key(members[0]): members[0] for members in reversed(groups)}
             frames = stack.enter_context(
                 FramesAhead(
-                    [(one.prepared.root, sample) for sample in first.values()],
+                    [(one.prepared.root, sample) for sample in reversed(lists.values())],
                     width=predictor.processor.frame_width,
                     workers=how.workers,
                     timeout=how.timeout,
                     cache=predictor.cache,
+                    stop=watch.stop,
                 )
             )
             answerer = _answerer(predictor, frames, how, cache=predictor.cache)
+            stack.enter_context(suppress(NobodyWaits))
             answer(
                 one,
                 worded(answerer, model.config.prompt_revision),
@@ -126,7 +134,7 @@ def ask(
         if watch.stop():
             return
     if share.index == 0:
-        recheck(todo, predictor, folder, how, share=share, say=watch.say)
+        recheck(asked, predictor, folder, how, share=share, say=watch.say)
 
 
 @contextmanager
@@ -147,14 +155,17 @@ def identity(load: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a model is, by the names and checksums of its files; nothing of it is loaded.
 
     Raises:
-        CheckpointError: there is no such folder, and none on the hub.
+        CheckpointError: there is no such folder, and none on the hub, or it holds no checkpoint.
     """
     offline = bool(load.get("offline"))
     if load.get("model") is None:
         return {"name": DEMO, "seed": load.get("seed", 0)}
-    found = source_of(str(load["model"]), checkpoint_folder(load["model"], offline=offline))
+    folder = checkpoint_folder(load["model"], offline=offline)
+    check_folder(folder)
+    found = source_of(str(load["model"]), folder)
     if load.get("geometry") is not None:
         found["geometry"] = source_of(str(load["geometry"]), checkpoint_folder(load["geometry"], offline=offline))
+        found["seed"] = load.get("seed", 0)  # of what joins the two
     return found
 
 
@@ -183,6 +194,23 @@ def start_record(predictor: Predictor, how: How, world: int) -> dict[str, Any]:
     }
 
 
+def unchecked(asked: Sequence[Asked], how: How, record: Mapping[str, Any]) -> list[tuple[Asked, int]]:
+    """Return the benchmarks of which some answers are still to be asked again one by one, and how many of each.
+
+    Args:
+        asked: the benchmarks.
+        how: a number that is asked for holds; else a run in half precision has its answers checked, and no other.
+        record: of the run.
+    """
+    half = any(start.get("dtype") != "float32" for start in record.get("starts", ()))
+    wanted = (_RECHECKED if half else 0) if how.recheck is None else how.recheck
+    checked = record.get("recheck", {}).get("of", {})
+    counts = [wanted // len(asked) + (place < wanted % len(asked)) for place in range(len(asked))]
+    done = {name for name, one in checked.items() if how.recheck in (None, one["wanted"])}
+    pairs = zip(asked, counts, strict=True)
+    return [(one, count) for one, count in pairs if count and one.benchmark.name not in done]
+
+
 def recheck(
     asked: Sequence[Asked],
     predictor: Predictor,
@@ -196,31 +224,32 @@ def recheck(
 
     In float32 none does. In half precision, batches and shared prefixes round differently, which may tip a choice.
     """
-    half = predictor.model.backbone.model.dtype != torch.float32
-    count = (16 if half else 0) if how.recheck is None else how.recheck
-    if not count:
-        return
-    different = total = 0
-    each = -(-count // len(asked))
-    for one in asked:
+    record = folder.record() or {}
+    found = dict(record.get("recheck", {}).get("of", {}))
+    for one, count in unchecked(asked, how, record):
         lines = folder.lines(one.benchmark.name)
         known = [s for members in one.share(share) for s in members if s.id in lines and not lines[s.id].failed]
-        chosen = [known[place * len(known) // min(each, len(known))] for place in range(min(each, len(known)))]
+        most = min(count, len(known))
+        chosen = [known[place * len(known) // most] for place in range(most)]
         with FramesAhead(
-            [(one.prepared.root, sample) for sample in chosen], width=predictor.processor.frame_width, workers=0
+            [(one.prepared.root, sample) for sample in chosen],
+            width=predictor.processor.frame_width,
+            workers=min(how.workers, 1),
+            timeout=how.timeout,
         ) as frames:
-            alone = worded(
-                _answerer(predictor, frames, how, cache=None).one_by_one, predictor.model.config.prompt_revision
-            )
+            alone = _answerer(predictor, frames, how, cache=None).one_by_one
+            texts: dict[str, str] = {}
             for sample in chosen:
-                try:
-                    text = alone([sample])[0]
-                except VgllmError:
-                    continue
-                total += 1
-                different += str(text) != json.loads(lines[sample.id].row)["text"]
-    folder.note(recheck={"asked": total, "different": different, "dtype": predictor.info().dtype})
-    say(f"asked again one by one: {different} of {total} answers differ")
+                with suppress(MediaError, DataError):  # gone meanwhile
+                    (texts[sample.id],) = worded(alone, predictor.model.config.prompt_revision)([sample])
+        different = sum(str(text) != json.loads(lines[key].row)["text"] for key, text in texts.items())
+        wanted = count if how.recheck is None else how.recheck
+        found[one.benchmark.name] = {"wanted": wanted, "asked": len(texts), "different": different}
+    if found == record.get("recheck", {}).get("of", {}):
+        return
+    totals = {key: sum(one[key] for one in found.values()) for key in ("asked", "different")}
+    folder.note(recheck={**totals, "dtype": predictor.info().dtype, "of": found})
+    say(f"asked again one by one: {totals['different']} of {totals['asked']} answers differ")
 
 
 def settings_of(how: How) -> dict[str, Any]:
@@ -230,6 +259,8 @@ def settings_of(how: How) -> dict[str, Any]:
         "max_new_tokens": limits_of(how),
         "repetition_penalty": how.repetition_penalty or "the checkpoint's own",
         "decoding": "greedy",
+        "system": SYSTEM,
+        "preprocessing": PREPROCESSING,
         "euler_convention": given.get("euler_convention"),
         "prompt_revision": given.get("prompt_revision"),
     }
@@ -241,7 +272,12 @@ def limits_of(how: How) -> dict[Task, int]:
 
 
 def _answerer(predictor: Predictor, frames: FramesAhead, how: How, *, cache: FeatureCache | None) -> Answerer:
-    decoding = {task: predictor.decoding(limit, how.repetition_penalty) for task, limit in limits_of(how).items()}
+    # The published evaluation ends an answer at this token alone, whatever a checkpoint's file says.
+    stop = frozenset({predictor.processor.ids["<|im_end|>"]})
+    decoding = {
+        task: replace(predictor.decoding(limit, how.repetition_penalty), stop=stop)
+        for task, limit in limits_of(how).items()
+    }
     return Answerer(
         predictor.model, predictor.processor, frames, decoding=decoding, batch_size=how.batch_size, cache=cache
     )

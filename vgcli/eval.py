@@ -35,7 +35,9 @@ need nothing but one shared folder, and the last one to end writes the report.
 
 [bold]Exit codes[/]
 
-0  answered and scored
+0  answered and scored, or this job's part is
+
+1  a bug in vgllm: run again with --debug and report it
 
 2  bad input or usage
 
@@ -257,7 +259,9 @@ def evaluate(
 
     given = model or [one for one in [os.environ.get("VGLLM_MODEL")] if one]
     scoring = Scoring(proposals, word_similarities, meteor)
-    if not given and suite is None and out is not None and (out / "run.json").is_file():
+    known = out is not None and (out / "run.json").is_file()
+    if known and out is not None and suite is None and not (model or (given and names)):
+        refuse_run_options(ctx, "a run that is scored again")
         score_again(out, names, scoring, as_json=as_json)
         return
     part = shard_of(shard)

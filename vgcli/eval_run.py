@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,8 +12,8 @@ import typer
 
 from vgcli import display
 from vgcli.eval_scores import gathered_extras, versions
-from vgcli.processes import AGAIN, code_of, ended_silently, run_processes, this_machine, work
-from vgcli_core.errors import DataError, UsageError
+from vgcli.processes import AGAIN, code_of, ended_silently, run_processes, stopping_kindly, this_machine, work
+from vgcli_core.errors import DataError, UsageError, VgllmError
 
 if TYPE_CHECKING:
     from vgcli.asking import How
@@ -82,14 +82,25 @@ class Wish:
 
 def show_run(wish: Wish, *, as_json: bool) -> None:
     """Answer, score, and show the scores. Raises typer.Exit where samples could not be asked."""
-    results = run(wish)
+    with stopping_kindly():
+        results = run(wish)
     _show(results, wish.out, as_json=as_json)
 
 
 def score_again(out: Path, names: Sequence[str], scoring: Scoring, *, as_json: bool) -> None:
-    """Score a run that was made before, and show the scores."""
-    asked, folder = recorded(out, names)
-    _show(finish(asked, folder, scoring), out, as_json=as_json)
+    """Score a run that was made before, and show the scores. Raises UsageError where it is not finished."""
+    from vgcli_core.evaluation.finish import unanswered
+
+    with stopping_kindly():
+        asked, folder = recorded(out, names)
+        left = {one.benchmark.name: unanswered(one, folder) for one in asked}
+        if any(left.values()):
+            said = ", ".join(f"{name} {count:,}" for name, count in left.items() if count)
+            starts = (folder.record() or {}).get("starts") or [{}]
+            again = starts[0].get("command", "give the command that began it once more, --model included")
+            raise UsageError(f"samples of this run are not answered yet: {said}", where=str(out), fix=again)
+        results = finish(asked, folder, scoring)
+    _show(results, out, as_json=as_json)
 
 
 def _show(results: "Sequence[Result]", out: Path, *, as_json: bool) -> None:
@@ -122,17 +133,33 @@ def run(wish: Wish) -> "list[Result]":
         asked = plan(wish.names, wish.data, split=wish.split, limit=wish.limit)
         progress("loading libraries")
         launch = _launch(wish)
+        if launch.how != "command":
+            os.environ.update(launch.environment)
         progress("looking at the model")
         _open(wish, asked, folder, launch)
-    if _unanswered(asked, folder, wish):
+    # One of several processes joins the others in any case: they wait for it.
+    if launch.how == "worker" or _unanswered(asked, folder, wish) or _recheck_is_due(wish, asked, folder):
         if launch.how == "command":
-            _follow(launch, asked, folder)
+            _follow(launch, wish, folder)
         else:
-            os.environ.update(launch.environment)
             work(lambda worker, rank: _answer(wish, asked, folder, worker, rank), command="eval", debug=wish.debug)
-            if launch.how == "worker" and (not _is_first() or joined() is not None):
-                return []  # whoever started this process scores, or the first one does
+    if launch.how == "worker" and (not _is_first() or joined() is not None):
+        return []  # whoever started this process scores, or the first one does
     return finish(asked, folder, wish.scoring)
+
+
+def check(wish: Wish) -> None:
+    """Refuse what `run` would refuse before its first question; nothing is written.
+
+    Raises:
+        VgllmError: a set or the model is not there, or the folder belongs to another run.
+    """
+    from vgcli_core.evaluation.plan import plan
+    from vgcli_core.evaluation.run_folder import RunFolder
+
+    record = _record(wish, plan(wish.names, wish.data, split=wish.split, limit=wish.limit))
+    if not wish.restart:
+        RunFolder(wish.out).check(record)
 
 
 def finish(asked: "Sequence[Asked]", folder: "RunFolder", scoring: Scoring) -> "list[Result]":
@@ -154,8 +181,28 @@ def finish(asked: "Sequence[Asked]", folder: "RunFolder", scoring: Scoring) -> "
             with gathered_extras(one.benchmark, *scoring.files, meteor=scoring.meteor, several=True) as extras:
                 results.append(score_answers(one, folder, extras, versions=versions()))
     with display.progress("drawing the report"):
-        write_reports(folder, results)
+        write_reports(folder, [*results, *_scored_before(results, folder)])
     return results
+
+
+def _scored_before(results: "Sequence[Result]", folder: "RunFolder") -> "Iterator[Result]":
+    """Yield the benchmarks of a run that earlier commands have scored, for the report is of the whole run."""
+    from vgcli_core.evaluation.finish import read_result
+
+    done = {one.benchmark.name for one in results}
+    for name in (folder.record() or {}).get("benchmarks", {}):
+        if name in done:
+            continue
+        try:
+            ((asked,), _) = recorded(folder.root, [name])
+            found = read_result(asked, folder)
+        except VgllmError as problem:
+            display.notes([f"{name} is not in the report: {problem.what}"])
+            continue
+        if found is None:
+            display.notes([f"{name} is not in the report: it is not scored yet"])
+        else:
+            yield found
 
 
 def recorded(out: Path, names: Sequence[str]) -> "tuple[list[Asked], RunFolder]":
@@ -257,6 +304,12 @@ def _unanswered(asked: "Sequence[Asked]", folder: "RunFolder", wish: Wish) -> in
     return sum(len(missing(one, folder, share, retry_failed=wish.retry_failed)) for one in asked)
 
 
+def _recheck_is_due(wish: Wish, asked: "Sequence[Asked]", folder: "RunFolder") -> bool:
+    from vgcli.asking import unchecked
+
+    return wish.shard[0] == 0 and bool(unchecked(asked, _how(wish), folder.record() or {}))
+
+
 def _answer(wish: Wish, asked: "Sequence[Asked]", folder: "RunFolder", worker: "Worker | None", rank: int) -> None:
     """Answer this process's part."""
     from vgcli.asking import ask, joined_group
@@ -265,11 +318,11 @@ def _answer(wish: Wish, asked: "Sequence[Asked]", folder: "RunFolder", worker: "
     from vgcli_core.processes.signals import StopRequest
 
     world = int(os.environ.get("WORLD_SIZE", "1"))
-    index, count = wish.shard
-    share = Share(index * world + rank, count * world)
+    job = Share(*wish.shard)
+    share = job.part(rank, world)
     with ExitStack() as stack:
-        stack.enter_context(folder.held(share))
-        board = stack.enter_context(display.answering(shown=rank == 0, processes=count * world))
+        stack.enter_context(folder.held(job, rank, world))
+        board = stack.enter_context(display.answering(shown=rank == 0, processes=share.count))
         load = {**wish.load, **stack.enter_context(joined_group(wish.load) if world > 1 else nullcontext({}))}
         stopping = StopRequest(board.stopping)
         watch = Watch(step=board.step, say=board.say, stop=lambda: bool(stopping.requested))
@@ -278,6 +331,7 @@ def _answer(wish: Wish, asked: "Sequence[Asked]", folder: "RunFolder", worker: "
             folder,
             _how(replace(wish, load=load)),
             share=share,
+            first=rank == 0,
             world=world,
             retry_failed=wish.retry_failed,
             watch=watch,
@@ -287,15 +341,20 @@ def _answer(wish: Wish, asked: "Sequence[Asked]", folder: "RunFolder", worker: "
         requested = stopping.requested
     if requested and worker is None:
         if rank == 0:
-            display.interrupted(f"{requested}: what is answered is kept in {folder.root}; {AGAIN}")
+            display.interrupted(_kept(requested, wish))
         raise typer.Exit(code_of(requested))
 
 
-def _follow(launch: "Launch", asked: "Sequence[Asked]", folder: "RunFolder") -> None:
+def _follow(launch: "Launch", wish: Wish, folder: "RunFolder") -> None:
     """Run the processes to their end, and end likewise where they were stopped."""
     ended = run_processes(launch)
     if ended.signal:
-        display.interrupted(f"{ended.signal}: what is answered is kept in {folder.root}; {AGAIN}")
+        display.interrupted(_kept(ended.signal, wish))
         raise typer.Exit(code_of(ended.signal))
     if ended.code != 0:
         raise ended_silently(ended, folder.root)
+
+
+def _kept(signal: str, wish: Wish) -> str:
+    again = AGAIN if not wish.restart else f"{AGAIN}, without --restart"
+    return f"{signal}: what is answered is kept in {wish.out}; {again}"

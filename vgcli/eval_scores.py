@@ -139,6 +139,11 @@ def pairs(first: Path, second: Path) -> list[tuple[Path, Path]]:
     Raises:
         PredictionsError: two runs have no finished benchmark in common.
     """
+    for path in (first, second):
+        if not path.exists():
+            raise PredictionsError(
+                "there is no such run or file", where=f"--compare {path}", fix="give two run folders, or two files"
+            )
     runs = [_answers_of(path) for path in (first, second)]
     if not any(runs):
         # Two files, or folders that hold one file each.

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from vgcli import display
-from vgcli.eval_run import LEFT_OUT, Wish, run
+from vgcli.eval_run import LEFT_OUT, Wish, check, run
 from vgcli.eval_scores import versions
+from vgcli.processes import stopping_kindly
 from vgcli_core.atomic import write_text
 from vgcli_core.errors import DataError, UsageError, lookup
 
@@ -59,26 +60,36 @@ def run_suite(name: str, wish: Wish, models: Sequence[str], *, as_json: bool) ->
     """
     lookup("suite", SUITES, name, where="--suite")
     with display.progress("reading the prepared sets"):
+        from vgcli_core.evaluation.benchmarks import BENCHMARKS
         from vgcli_core.evaluation.plan import plan
         from vgcli_core.evaluation.suite import suite_benchmarks
         from vgcli_core.evaluation.suite_roles import ROLES
 
+        for named in wish.names:
+            lookup("benchmark", BENCHMARKS, named, where="vgllm eval")
         roles = _roles(models, ROLES)
         asked = {role: _kept(names, wish.names, role) for role, names in suite_benchmarks(list(roles)).items()}
         plan(list(dict.fromkeys(name for names in asked.values() for name in names)), wish.data)
-    failed = False
+    runs = {}
     for role, model in roles.items():
         one = replace(wish, names=asked[role], load={**wish.load, "model": model}, out=wish.out / role)
+        runs[role] = replace(one, words=tuple(words_of(one)))
+    with display.progress("looking at the models"):
+        for one in runs.values():
+            check(one)  # before hours are spent on the first
+    failed = False
+    for role, one in runs.items():
         display.notes([f"{role}: {', '.join(asked[role])}"])
-        results = run(replace(one, words=tuple(words_of(one))))
+        with stopping_kindly():
+            results = run(one)
         failed = failed or any(result.report.failed for result in results)
-        if results:
+        if results and not as_json:
             display.run_scores([result.report for result in results])
     reports = gather(wish.out, ROLES)
     if as_json:
         plain = {role: {name: one.to_dict() for name, one in found.items()} for role, found in reports.items()}
         display.json_text(json.dumps(plain, indent=1, allow_nan=False))
-    display.written(write_tables(wish.out, reports))
+    display.written(write_tables(wish.out, reports, data=wish.data))
     if failed:
         raise typer.Exit(LEFT_OUT)
 
@@ -129,7 +140,7 @@ def gather(out: Path, roles: Mapping[str, Any]) -> "dict[str, dict[str, Report]]
     return found
 
 
-def write_tables(out: Path, reports: "Mapping[str, Mapping[str, Report]]") -> list[Path]:
+def write_tables(out: Path, reports: "Mapping[str, Mapping[str, Report]]", *, data: Path) -> list[Path]:
     """Write the tables as Markdown and LaTeX; return their paths. Raises OutputError."""
     from vgcli_core.evaluation.run_folder import RunFolder
     from vgcli_core.evaluation.suite import tables
@@ -141,6 +152,8 @@ def write_tables(out: Path, reports: "Mapping[str, Mapping[str, Report]]") -> li
         commands={role: _commands(record) for role, record in records.items()},
         models={role: str(record.get("model", {}).get("name", role)) for role, record in records.items()},
         sizes={role: _size(record) for role, record in records.items()},
+        data=data.as_posix(),
+        out=out.as_posix(),
     )
     day = date.today().isoformat()
     for name, text in zip(TABLES, (markdown, latex), strict=True):

@@ -45,9 +45,9 @@ vgllm train --recipe rooms
 
 2  bad input or usage: the message says what, where and how to fix it
 
-3  prepared, but damaged scenes were left out and are listed
+3  done but for damaged input, which was left out and is listed
 
-75  training was stopped by a scheduler and has saved: run the same command again
+75  stopped by a scheduler, and saved: run the same command again
 
 130  interrupted with Ctrl-C
 """

@@ -3,7 +3,8 @@
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -99,6 +100,19 @@ def work(run: "Callable[[Worker | None, int], None]", *, command: str, debug: bo
     finally:
         if worker is not None:
             worker.leaves()
+
+
+@contextmanager
+def stopping_kindly() -> Iterator[None]:
+    """Say so, and ask to be started again, where a scheduler's signal strikes outside of `work`."""
+    from vgcli_core.processes.signals import StopAtOnce, Stopped
+
+    try:
+        with StopAtOnce():
+            yield
+    except Stopped as stopped:
+        display.interrupted(unsaved(stopped.name))
+        raise typer.Exit(TRY_AGAIN) from None
 
 
 def unsaved(signal: str) -> str:

@@ -118,7 +118,7 @@ def test_the_benchmarks_can_be_listed(tmp_path):
         (["scanrefer", "--predictions", "empty.jsonl"], "no prediction"),
         (["scanrefer", "--predictions", "unsaid.jsonl"], "euler"),
         (["vsi_bench", "--compare", BEFORE, AFTER], "no NAME"),
-        (["--compare", BEFORE, "nothing.jsonl"], "cannot read the file"),
+        (["--compare", BEFORE, "nothing.jsonl"], "no such run or file"),
         (["--compare", "unsaid.jsonl", AFTER], "names no benchmark"),
         (["vsi_bench", "--predictions", AFTER, "--out", "half.jsonl"], "cannot write"),
     ],

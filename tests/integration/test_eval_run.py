@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ from vgcli_core.model.demo import demo_model
 from vgcli_core.model.save import save_model
 from vgcli_core.processes.workers import LAUNCH
 
+forks = pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
 SCENES, EACH = 8, 3
 WORLD = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", LAUNCH)
 
@@ -108,6 +110,17 @@ def test_two_processes_answer_as_one(world, whole, tmp_path):
     assert not (tmp_path / "run" / "locks").exists()
 
 
+def test_another_tokenizer_or_penalty_is_another_model(world, tmp_path):
+    shutil.copytree(world / "model", tmp_path / "model")
+    given = ["eval", "vsi_bench", "--model", tmp_path / "model", "--data", world / "data", "--out", tmp_path / "run"]
+    assert here(*given, "--device", "cpu", "--limit", "2", "--workers", "0").exit_code == 0
+    path = tmp_path / "model" / "generation_config.json"
+    path.write_text(json.dumps({"repetition_penalty": 1.7}), encoding="utf-8")
+    done = here(*given, "--device", "cpu", "--limit", "2")
+    assert done.exit_code == 2
+    assert "another model (generation_config.json differs)" in done.stderr
+
+
 def test_shards_answer_as_one_and_the_last_one_reports(world, whole, tmp_path):
     first = here(*words(world, tmp_path / "run", "--shard", "1/2"))
     assert first.exit_code == 0, first.output
@@ -135,17 +148,26 @@ def test_a_killed_run_ends_with_the_same_predictions(world, whole, tmp_path, see
     assert predictions(out) == predictions(whole)
 
 
-def test_ctrl_c_keeps_what_is_answered(world, whole, tmp_path):
+@forks
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_a_signal_keeps_what_is_answered(world, whole, tmp_path, number, code):
+    shutil.copytree(world / "data", tmp_path / "data")
+    frame = tmp_path / "data" / "vsi_bench" / "frames" / "4" / "0.png"
+    picture = frame.read_bytes()
+    frame.unlink()
+    os.mkfifo(frame)  # the run waits here for a signal
     out = tmp_path / "run"
-    process = start(*words(world, out))
-    wait_until(lambda: answered(out) > 0, process)
-    process.send_signal(signal.SIGINT)
+    given = ["eval", "vsi_bench", "--model", world / "model", "--data", tmp_path / "data", "--out", out]
+    process = start(*given, "--device", "cpu", "--workers", "1")
+    wait_until(lambda: answered(out) == 4 * EACH, process)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    if answered(out) < SCENES * EACH:
-        assert process.returncode == 130, err
-        assert "what is answered is kept" in err
+    assert process.returncode == code, err
+    assert "what is answered is kept" in err
     assert "Traceback" not in err
-    done = here(*words(world, out))
+    frame.unlink()
+    frame.write_bytes(picture)
+    done = here(*given, "--device", "cpu")
     assert done.exit_code == 0, done.output
     assert predictions(out) == predictions(whole)
 
@@ -183,8 +205,8 @@ def test_what_cannot_be_read_fails_its_samples_alone(world, tmp_path):
         (["vsi_bench", "scanrefer"], "vgllm prepare scanrefer"),
         (["vsi_bench", "--shard", "2/2"], "shard"),
         (["vsi_bench", "--model", "nowhere/model"], "nowhere/model"),
-        (["vsi_bench", "--max-new-tokens", "4"], "settings.max_new_tokens.ask is 4, and was 16"),
-        (["vsi_bench", "--limit", "3"], "limit"),
+        (["vsi_bench", "--max-new-tokens", "4"], "--max-new-tokens is 4, and was 16 (ask)"),
+        (["vsi_bench", "--limit", "3"], "--limit is 3, and was not given"),
         (["vsi_bench", "--predictions", "p.jsonl"], "goes with --model, not with --predictions"),
         (["vsi_bench", "--truth", "p.jsonl"], "--truth goes with"),
         (["--split", "test"], "no benchmark is named"),
@@ -197,6 +219,44 @@ def test_bad_input_is_told_at_once(world, whole, change, says):
     assert says in " ".join(done.stderr.split())
     assert "Traceback" not in done.output
     assert len(predictions(whole)) == SCENES * EACH
+
+
+def test_the_report_is_of_the_whole_run(world, tmp_path):
+    for name, dataset in (("vsi_bench", "vsi_bench"), ("sqa3d", "sqa3d")):
+        if name == "sqa3d":
+            truth = {"answer": "two", "question_type": "how", "scene": "s"}
+            sample = replace(question(0), dataset=name, truth=truth)
+            write_set(tmp_path / "data", [sample], dataset=dataset)
+        else:
+            shutil.copytree(world / "data" / dataset, tmp_path / "data" / dataset)
+        given = ["eval", name, "--model", world / "model", "--data", tmp_path / "data", "--out", tmp_path / "run"]
+        done = here(*given, "--device", "cpu", "--limit", "4")
+        assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
+    assert sorted(found["reports"]) == ["sqa3d", "vsi_bench"]
+    here("eval", "sqa3d", "--out", tmp_path / "run")
+    again = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
+    assert again["reports"]["vsi_bench"] == found["reports"]["vsi_bench"]
+
+
+def test_an_unfinished_run_is_not_scored(world, tmp_path):
+    assert here(*words(world, tmp_path / "run", "--shard", "0/2")).exit_code == 0
+    done = here("eval", "--out", tmp_path / "run")
+    assert done.exit_code == 2
+    assert "vsi_bench 12" in done.stderr
+    assert "vgllm eval vsi_bench" in done.stderr
+
+
+@forks
+def test_frames_that_hang_do_not_hang_the_report(world, tmp_path):
+    shutil.copytree(world / "data", tmp_path / "data")
+    frame = tmp_path / "data" / "vsi_bench" / "frames" / "2" / "0.png"
+    frame.unlink()
+    os.mkfifo(frame)
+    given = ["eval", "vsi_bench", "--model", world / "model", "--data", tmp_path / "data", "--out", tmp_path / "run"]
+    done = here(*given, "--device", "cpu", "--timeout", "1")
+    assert done.exit_code == 3, done.output
+    assert "longer than 1 s to read" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_two_runs_are_compared_benchmark_by_benchmark(world, whole, tmp_path):

@@ -36,6 +36,16 @@ def answer_card(result: Result, score: SampleScore, width: int) -> Card:
     """
     sample, item = result.samples[score.id], result.items[score.id]
     known, answered = marks_of(sample), answered_boxes(sample, item)
+    if score.failed:  # what could not be read in time is not read again, for this page would wait for it
+        return Card(
+            sample.id,
+            tuple(_tags(sample, score)),
+            (),
+            leads=False,
+            keys=(),
+            paragraphs=(*asked(sample), *_answer(result.benchmark, sample, item)),
+            remarks=("its frames are not shown, since they could not be read",),
+        )
     with np.errstate(all="ignore"):  # a model may write any number; what is not finite is not drawn
         views = views_of(result.prepared, sample, _marks(sample, known, answered), width)
     remarks = [*known.remarks, *views.remarks]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from vgcli_core.atomic import write_text
 from vgcli_core.evaluation.benchmark import Extras
 from vgcli_core.evaluation.plan import Asked
 from vgcli_core.evaluation.predictions import read_predictions
-from vgcli_core.evaluation.report import score
+from vgcli_core.evaluation.report import SampleScore, report_of, score
 from vgcli_core.evaluation.results import Result
 from vgcli_core.evaluation.run_folder import PAGE, PREDICTIONS, REPORT, SCORES, RunFolder
 
@@ -65,6 +66,29 @@ def score_answers(
     )
 
 
+def read_result(asked: Asked, folder: RunFolder) -> Result | None:
+    """Return what an earlier command has scored of a benchmark of this run, None where it has not.
+
+    Raises:
+        PredictionsError: the files are there, and cannot be read.
+    """
+    here = folder.root / asked.benchmark.name
+    try:
+        plain = json.loads((here / REPORT).read_text(encoding="utf-8"))
+        rows = (here / SCORES).read_text(encoding="utf-8").splitlines()
+        report = replace(report_of(plain), samples=tuple(_sample_score(json.loads(row)) for row in rows))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    found = read_predictions(here / PREDICTIONS, asked.benchmark)
+    return Result(
+        asked.benchmark,
+        asked.prepared,
+        {sample.id: sample for sample in asked.samples},
+        {item.id: item for item in found.items},
+        report,
+    )
+
+
 def write_reports(folder: RunFolder, results: Sequence[Result], *, title: str = "") -> list[Path]:
     """Write the page and the JSON of a whole run; return their paths.
 
@@ -83,6 +107,10 @@ def write_reports(folder: RunFolder, results: Sequence[Result], *, title: str = 
     name = str(record.get("model", {}).get("name", ""))
     write_page(folder.root / PAGE, results, record, title=title or f"{name}: vgllm eval".removeprefix(": "))
     return [folder.root / REPORT, folder.root / PAGE]
+
+
+def _sample_score(row: Mapping[str, Any]) -> SampleScore:
+    return SampleScore(row["id"], row["value"], row.get("unparsed", ""), row.get("failed", ""))
 
 
 def benchmark_facts(asked: Asked, *, limit: int | None) -> dict[str, Any]:

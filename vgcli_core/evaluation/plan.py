@@ -1,5 +1,6 @@
 """What a run asks a model: the samples of its benchmarks, in groups that are answered together."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from vgcli_core.data.checksums import checksum
 from vgcli_core.data.commands import prepare_command
 from vgcli_core.data.groups import frames_key, groups
 from vgcli_core.data.prepared import Prepared, open_prepared
@@ -24,6 +26,10 @@ class Share:
 
     index: int = 0
     count: int = 1
+
+    def part(self, rank: int, world: int) -> "Share":
+        """Return the part of this share that one of `world` processes takes."""
+        return Share(self.index + self.count * rank, self.count * world)
 
 
 WHOLE = Share()
@@ -133,6 +139,12 @@ def _asked(benchmark: AnyBenchmark, prepared: Prepared, split: str, limit: int |
         )
     if not job["with_frames"]:
         raise DataError("the set was made without frames", where=str(prepared.root), fix=f"make it again: {command}")
+    if checksum(prepared.path(split), large=sys.maxsize).sha256 != prepared.manifest["splits"][split]["sha256"]:
+        raise DataError(
+            f"{prepared.path(split).name} is not the file that was prepared: its checksum differs from the manifest's",
+            where=str(prepared.path(split)),
+            fix=f"put it back, or prepare the set again: {command} --restart",
+        )
     found = list(prepared.samples(split))
     stated = [(sample, truth) for sample in found if (truth := benchmark.truth_of(sample)) is not None]
     if not stated:

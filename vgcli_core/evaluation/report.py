@@ -8,7 +8,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from vgcli_core.evaluation.benchmark import Benchmark, Extras, Item, Outcome, Published, T
@@ -187,12 +187,18 @@ def score(
     span = benchmark.range([item.truth for item in items])
     first = next(iter(outcomes.values()))
     problems = failed or {}
+
+    def without(outcome: Outcome) -> Outcome:
+        """Count what could not be asked as that alone, and not as unread too."""
+        unread = zip(items, outcome.unparsed, strict=True)
+        return replace(outcome, unparsed=tuple("" if item.id in problems else why for item, why in unread))
+
     return Report(
         benchmark=benchmark.name,
         title=benchmark.title,
         n=len(items),
         groups=len(set(groups)),
-        rules=tuple(_rules(name, benchmark, outcome, groups) for name, outcome in outcomes.items()),
+        rules=tuple(_rules(name, benchmark, without(outcome), groups) for name, outcome in outcomes.items()),
         headline=benchmark.headline,
         published=benchmark.published,
         oracle=dict(span.oracle),
@@ -204,7 +210,7 @@ def score(
         cut_off=len(cut_off),
         samples=tuple(
             SampleScore(item.id, float(value), why, problems.get(item.id, ""))
-            for item, value, why in zip(items, first.values, first.unparsed, strict=True)
+            for item, value, why in zip(items, first.values, without(first).unparsed, strict=True)
         ),
     )
 

@@ -16,10 +16,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeGuard
 
 from vgcli_core.atomic import output_errors, write_text
-from vgcli_core.errors import DataError, UsageError
+from vgcli_core.errors import DataError, OutputError, UsageError
+from vgcli_core.evaluation.benchmarks import BENCHMARKS
 from vgcli_core.evaluation.plan import Share
 from vgcli_core.processes.lock import LOCK, RunLock
 from vgcli_core.records import flat
@@ -69,7 +70,11 @@ class RunFolder:
             return None
         except (OSError, ValueError) as error:
             record = error
-        if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        if isinstance(record, dict) and str(record.get("schema")).startswith("vgllm.run/"):
+            raise UsageError(
+                "this is the folder of a training run", where=str(self.root), fix="choose another folder with --out"
+            )
+        if not _is_record(record):
             raise DataError("this is no record of an evaluation that this version can read", where=str(path), fix=_ANEW)
         return record
 
@@ -89,13 +94,24 @@ class RunFolder:
             if restart:
                 self._discard()
             before = self.record()
-            if before is None:
+            if before is None or self._is_blank(before):
                 merged = {"schema": SCHEMA, **record, "starts": []}
             else:
                 check_same(before, record, where=str(self.root))
                 merged = {**before, "benchmarks": {**before["benchmarks"], **record["benchmarks"]}}
             if merged != before:
                 self._write_record(merged)
+
+    def check(self, record: Mapping[str, Any]) -> None:
+        """Make sure that `open` would take this run; nothing is written.
+
+        Raises:
+            UsageError: as `open` does.
+        """
+        self._refuse_strangers()
+        before = self.record()
+        if before is not None and not self._is_blank(before):
+            check_same(before, record, where=str(self.root))
 
     def wait_for(self, record: Mapping[str, Any]) -> None:
         """Wait until another process has opened the folder for the same run. Raises UsageError after a long time."""
@@ -151,7 +167,7 @@ class RunFolder:
             for number, row in enumerate(_whole_lines(path), start=1):
                 try:
                     line = json.loads(row)
-                    key, kept = line["id"], Kept(row, "failed" in line)
+                    key, kept = str(line["id"]), Kept(row, "failed" in line)
                 except (ValueError, KeyError, TypeError) as error:
                     raise DataError(
                         f"a line that no run wrote: {row[:60]!r}", where=f"{path}, line {number}", fix=_ANEW
@@ -172,26 +188,24 @@ class RunFolder:
                 yield Part(file, path)
 
     @contextmanager
-    def held(self, share: Share) -> Iterator[None]:
-        """Be the one process that answers this share.
+    def held(self, job: Share, rank: int = 0, world: int = 1) -> Iterator[None]:
+        """Be the one process that answers its part of a job's share.
+
+        Args:
+            job: the share of the whole job.
+            rank, world: this process among those of the job.
 
         Raises:
-            UsageError: another one does, or one that shares the work in another number of parts.
+            UsageError: another process does, or one that cuts the work up otherwise.
         """
-        own = self.root / LOCKS / _part(share)
-        for path in (self.root / LOCKS).glob("part-*"):
-            other = path.name.rpartition("-")[2]
-            if other != str(share.count):
-                try:
-                    with RunLock(path):
-                        pass  # whoever held it is gone
-                except UsageError as error:
-                    fix = f"give every job the same count (--shard i/n, --num-processes), here {other}, or wait"
-                    raise UsageError(error.what, where=error.where, fix=fix) from error
-                with suppress(OSError):
-                    path.rmdir()
+        own = self.root / LOCKS / f"job-{job.index}-of-{job.count}-process-{rank}-of-{world}"
         try:
             with RunLock(own, self._command):
+                for path in (self.root / LOCKS).glob("job-*"):
+                    _, index, _, count, _, _, _, processes = path.name.split("-")
+                    same = (index, processes) == (str(job.index), str(world))
+                    if count != str(job.count) or (index == str(job.index) and not same):
+                        _refuse_if_held(path, count)
                 yield
         finally:
             with suppress(OSError):
@@ -216,6 +230,10 @@ class RunFolder:
         finally:
             lock.__exit__()
 
+    def _is_blank(self, record: Mapping[str, Any]) -> bool:
+        """Tell a run that failed before its first answer: whoever corrects the command may use its folder."""
+        return not record.get("starts") and not any((self.root / ANSWERS).glob("*/part-*.jsonl"))
+
     def _write_record(self, record: Mapping[str, Any]) -> None:
         write_text(self.root / RECORD, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -233,19 +251,27 @@ class RunFolder:
             )
 
     def _discard(self) -> None:
-        """Remove the run's files; the record last, so that a kill leaves no answers that nobody knows the model of."""
-        record = self.record() or {}
-        names = [*record.get("benchmarks", {})]
+        """Remove the run's files; the record last, so that a kill leaves no answers that nobody knows the model of.
+
+        A record that cannot be read is ours where nothing but a run's files lies beside it.
+        """
+        try:
+            self.record()
+        except DataError:
+            ours = {RECORD, ANSWERS, REPORT, PAGE, LOCK, LOCKS, *BENCHMARKS}
+            if any(path.name not in ours and not path.name.startswith(".") for path in self.root.iterdir()):
+                raise
         with output_errors(self.root):
             files = [self.root / REPORT, self.root / PAGE]
-            for name in names:
+            for name in BENCHMARKS:
                 files += [self.root / name / file for file in (PREDICTIONS, REPORT, SCORES)]
                 files += sorted((self.root / ANSWERS / name).glob("part-*.jsonl"))
             for path in [*files, self.root / RECORD]:
                 path.unlink(missing_ok=True)
-            for folder in [*(self.root / name for name in names), *(self.root / ANSWERS / name for name in names)]:
-                with suppress(OSError):
-                    folder.rmdir()
+            for name in BENCHMARKS:
+                for folder in (self.root / name, self.root / ANSWERS / name):
+                    with suppress(OSError):
+                        folder.rmdir()
 
 
 class Part:
@@ -256,10 +282,28 @@ class Part:
 
     def append(self, lines: Iterable[str]) -> None:
         """Append lines, and have them on the disk. Raises OutputError."""
-        with output_errors(self._path):
+        try:
             self._file.write("".join(f"{line}\n" for line in lines).encode("utf-8"))
             self._file.flush()
             os.fsync(self._file.fileno())
+        except OSError as error:
+            raise OutputError(
+                f"cannot write answers: {error.strerror or error}",
+                where=str(self._path),
+                fix="free some space, or check the permissions; what was answered before is kept, and the same command "
+                "goes on",
+            ) from error
+
+
+def _is_record(found: object) -> TypeGuard[dict[str, Any]]:
+    return (
+        isinstance(found, dict)
+        and found.get("schema") == SCHEMA
+        and all(isinstance(found.get(key), dict) for key in ("model", "settings", "benchmarks"))
+        and all(name in BENCHMARKS and isinstance(facts, dict) for name, facts in found["benchmarks"].items())
+        and isinstance(found.get("starts"), list)
+        and all(isinstance(start, dict) for start in found["starts"])
+    )
 
 
 def check_same(before: Mapping[str, Any], now: Mapping[str, Any], *, where: str) -> None:
@@ -277,20 +321,46 @@ def check_same(before: Mapping[str, Any], now: Mapping[str, Any], *, where: str)
         key
         for key in sorted(was.keys() | wanted.keys())
         # Where things lie and what they are called is no difference: their checksums are compared.
-        if was.get(key) != wanted.get(key) and key.rpartition(".")[2] not in ("name", "folder", "revision")
+        if was.get(key) != wanted.get(key) and key.rpartition(".")[2] not in ("name", "folder", "revision", "samples")
     ]
     if differ:
-        shown = "; ".join(f"{key} is {_said(wanted.get(key))}, and was {_said(was.get(key))}" for key in differ[:4])
-        rest = f"; and {len(differ) - 4} more" if len(differ) > 4 else ""
-        raise UsageError(f"the run in this folder asked something else: {shown}{rest}", where=where, fix=_ANEW)
+        said = dict.fromkeys(_in_words(key, was.get(key), wanted.get(key)) for key in differ)
+        raise UsageError(f"the run in this folder asked something else: {'; '.join(said)}", where=where, fix=_ANEW)
+
+
+def _refuse_if_held(path: Path, count: str) -> None:
+    """Refuse a run that another cuts up otherwise; what a dead process left is removed."""
+    try:
+        with RunLock(path):
+            pass
+    except UsageError as error:
+        fix = f"give every job the same count (--shard i/n), here {count}, and each share to one job; or wait"
+        raise UsageError(error.what, where=error.where, fix=fix) from error
+    with suppress(OSError):
+        path.rmdir()
+
+
+def _in_words(key: str, was: object, wanted: object) -> str:
+    """Return what differs, as somebody who typed a command knows it."""
+    first, _, rest = key.partition(".")
+    if first == "model":
+        name = rest.removeprefix("files.").rpartition(".")[0] if rest.startswith("files.") else ""
+        return f"another model ({name} differs)" if name else "another model"
+    if first == "settings":
+        option = f"--{rest.partition('.')[0].replace('_', '-')}"
+        task = f" ({rest.partition('.')[2]})" if "." in rest else ""
+        return f"{option} is {_said(wanted)}, and was {_said(was)}{task}"
+    if rest.endswith("_sha256"):
+        return f"the set of {first} is another one, or was prepared anew"
+    return f"{first}: --{rest} is {_said(wanted)}, and was {_said(was)}"
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    keys = ("device", "attention", "batch_size", "versions")
+    keys = ("device", "attention", "batch_size", "versions", "code")
     old, new = ({key: one.get(key) for key in keys} for one in (before, now))
     was, wanted = flat(old), flat(new)
     return [
-        f"{key.removeprefix('versions.').replace('_', ' ')}: {value}, and {was.get(key, 'none')} before; a few answers "
+        f"{key.rpartition('.')[2].replace('_', ' ')}: {value}, and {was.get(key, 'none')} before; a few answers "
         "may differ from here on"
         for key, value in wanted.items()
         if was.get(key) != value
@@ -310,4 +380,4 @@ def _part(share: Share) -> str:
 
 
 def _said(value: object) -> str:
-    return f"{json.dumps(value):.70}"
+    return "not given" if value is None else str(value) if isinstance(value, str) else f"{json.dumps(value):.70}"

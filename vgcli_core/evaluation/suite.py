@@ -103,6 +103,8 @@ def tables(
     commands: Mapping[str, Sequence[str]],
     models: Mapping[str, str],
     sizes: Mapping[str, str | None] | None = None,
+    data: str = "data",
+    out: str = "runs/paper",
 ) -> tuple[Table, ...]:
     """Return Tables 1 to 7 with a row for every role, run or not.
 
@@ -110,6 +112,7 @@ def tables(
         reports: role -> name of a benchmark -> its report. What is missing there was not run.
         commands: role -> the commands that made its reports.
         models: role -> name of its model.
+        data, out: folders of the sets and of the suite, for the commands that would fill what is missing.
         sizes: role -> "4B" or "8B", None for others and where it is not known. A model of the other published size
             than its row is compared with nothing; one of None is compared, and the row says so.
 
@@ -121,7 +124,7 @@ def tables(
     parts = {
         role: Part(role, models.get(role, role), tuple(commands.get(role, ())))
         if reports.get(role)
-        else Part(role, "", commands_of(role))
+        else Part(role, "", commands_of(role, data=data, out=out))
         for role in ROLES
     }
     return tuple(_Filling(table, reports, sizes or {}).table(parts) for table in TABLES)

@@ -61,20 +61,20 @@ ROLES: Mapping[str, Role] = {
 }
 
 
-def train_command(name: str) -> str:
+def train_command(name: str, *, data: str = "data") -> str:
     """Return the command that trains a role's model into `runs/NAME`; "" where nothing is trained."""
     role = ROLES[name]
     if not role.recipe:
         return ""
     settings = [word for setting in role.settings for word in ("--set", setting)]
-    return shlex.join(["vgllm", "train", "--recipe", role.recipe, *settings, "--data", "data", "--out", f"runs/{name}"])
+    return shlex.join(["vgllm", "train", "--recipe", role.recipe, *settings, "--data", data, "--out", f"runs/{name}"])
 
 
-def commands_of(name: str) -> tuple[str, ...]:
+def commands_of(name: str, *, data: str = "data", out: str = "runs/paper") -> tuple[str, ...]:
     """Return the commands that fill a role's rows: with published weights where there are some, else trained first."""
     weights = ROLES[name].weights
     model = weights or f"runs/{name}/model"
     asked = shlex.join(
-        ["vgllm", "eval", "--suite", "paper", "--model", f"{name}={model}", "--data", "data", "--out", "runs/paper"]
+        ["vgllm", "eval", "--suite", "paper", "--model", f"{name}={model}", "--data", data, "--out", out]
     )
-    return (asked,) if weights else (train_command(name), asked)
+    return (asked,) if weights else (train_command(name, data=data), asked)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vgcli_core.data.groups import frames_key, groups
 from vgcli_core.data.sample import Sample
-from vgcli_core.errors import CheckpointError, DataError
+from vgcli_core.errors import CheckpointError, DataError, FusionError
 from vgcli_core.media.images import Pixels
 from vgcli_core.model.feature_cache import FeatureCache, digest_of
 from vgcli_core.model.generate import Decoding, continue_from, prefill
@@ -87,6 +87,8 @@ class Answerer:
 
     def _answer(self, samples: Sequence[Sample], fused: Tensor, grid_thw: Tensor) -> list[Written]:
         prompts = [_prompt(self._processor, sample, grid_thw) for sample in samples]
+        if any(prefix != prompts[0][0] for prefix, _ in prompts):
+            raise FusionError("samples of one group begin differently", where=samples[0].id, fix="group them by layout")
         memory = prefill(self._model, prompts[0][0], fused, grid_thw)
         texts: list[Written] = []
         for start in range(0, len(samples), self._batch_size):
@@ -182,5 +184,7 @@ def _prompt(processor: Processor, sample: Sample, grid_thw: Tensor) -> tuple[lis
     encoded = processor.conversation(turns, grid_thw)
     # The first id that would be learnt is the first of the answer.
     ids = encoded.input_ids[: int((encoded.labels != IGNORE).nonzero()[0])].tolist()
-    cut = len(ids) - ids[::-1].index(processor.ids["<|vision_end|>"])
+    # Not the last one: a question may hold such a mark, which training reads as one too.
+    ends = [place for place, token in enumerate(ids) if token == processor.ids["<|vision_end|>"]]
+    cut = ends[len(grid_thw) - 1] + 1
     return ids[:cut], ids[cut:]

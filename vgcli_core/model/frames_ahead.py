@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -32,6 +32,13 @@ from vgcli_core.processes.children import serve_parent, without_interrupts
 _KINDS: dict[str, type[VgllmError]] = {kind.__name__: kind for kind in (MediaError, DataError, FusionError)}
 
 
+_LOOK = 0.1  # seconds between two looks whether to stop
+
+
+class NobodyWaits(BaseException):
+    """The run is to stop, and frames that are not read yet are not waited for. No Exception: nothing may retry it."""
+
+
 @dataclass(slots=True)
 class _Reader:
     """A process, its pipe, and since when it has been reading for which sample."""
@@ -51,6 +58,7 @@ class FramesAhead:
         workers: processes; 0 reads when asked, in this process and without a time limit.
         timeout: seconds after which reading one list is given up.
         cache: lists whose features are in it are not decoded.
+        stop: asked while frames are waited for.
     """
 
     def __init__(
@@ -61,7 +69,9 @@ class FramesAhead:
         workers: int,
         timeout: float = 300.0,
         cache: FeatureCache | None = None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._stop = stop
         self._roots = {frames_key(sample): root for root, sample in lists}
         self._next = deque(sample for _, sample in lists)
         self._width, self._workers, self._timeout, self._cache = width, workers, timeout, cache
@@ -84,6 +94,7 @@ class FramesAhead:
         Raises:
             MediaError, DataError, FusionError: they cannot be read, take too long, or their reader died.
             KeyError: no list of these frames was announced.
+            NobodyWaits: it was to stop before they were read.
         """
         key = frames_key(sample)
         if key in self._refused:  # it is not read again: what hung would hang here
@@ -108,10 +119,14 @@ class FramesAhead:
 
     def _receive(self, reader: _Reader) -> Any:
         """Return what a process has read: pixels and name, or the error that it met."""
-        if not reader.pipe.poll(max(reader.since + self._timeout - time.monotonic(), 0)):
+        while not reader.pipe.poll(_LOOK):
+            if self._stop():
+                raise NobodyWaits
+            if time.monotonic() < reader.since + self._timeout:
+                continue
             raise MediaError(
                 f"the frames took longer than {self._timeout:g} s to read",
-                where=reader.sample.id,
+                where=f"frames of {reader.sample.scene}",
                 fix="look at the disk or network they lie on; --timeout gives more time, --retry-failed asks again",
             )
         try:
@@ -120,7 +135,7 @@ class FramesAhead:
             reader.process.join()
             raise MediaError(
                 f"the process that read the frames ended with code {reader.process.exitcode}",
-                where=reader.sample.id,
+                where=f"frames of {reader.sample.scene}",
                 fix="a file may crash its decoder, or the machine is short of memory: fewer --workers",
             ) from error
         if isinstance(found, str):

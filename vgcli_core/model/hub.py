@@ -39,6 +39,7 @@ def _fetch(name: str, revision: str | None, offline: bool) -> Path:
     )
 
     where = f"hub repository {name}" + (f" at revision {revision}" if revision else "")
+    where += f" (there is no folder {Path(name).absolute()})"
     offline = offline or os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=_WANTED, local_files_only=offline))

@@ -15,7 +15,9 @@ from vgcli_core.version import __version__
 
 _PACKAGES = ("torch", "transformers", "accelerate", "deepspeed", "peft", "safetensors", "numpy", "flash-attn")
 _WEIGHT_FILES = (".safetensors", ".bin", ".pt")
-# Smaller files are read whole for their checksum; gigabytes are told apart by size and both ends.
+_CONFIGURATION = ("config.json", "generation_config.json", CONFIG_NAME)
+_TOKENIZER = ("tokenizer", "vocab", "merges", "added_tokens", "special_tokens_map")
+# Smaller files are read whole for their checksum; gigabytes are told apart by size and pieces all over them.
 _READ_WHOLE = 64 * 1024 * 1024
 
 
@@ -30,15 +32,16 @@ def code_version() -> dict[str, Any]:
 
 
 def source_of(name: str, path: Path) -> dict[str, Any]:
-    """Return where weights came from, with a checksum of each of their files."""
-    known = ("config.json", CONFIG_NAME)
+    """Return where weights came from, with a checksum of each file that answers depend on."""
     files = (
         [path]
         if path.is_file()
         else [
             file
             for file in sorted(path.iterdir())
-            if file.name in known or file.name.endswith((*_WEIGHT_FILES, ".index.json"))
+            if file.name in _CONFIGURATION
+            or file.name.startswith(_TOKENIZER)
+            or file.name.endswith((*_WEIGHT_FILES, ".index.json"))
         ]
     )
     return {
@@ -46,7 +49,7 @@ def source_of(name: str, path: Path) -> dict[str, Any]:
         "folder": str(path.absolute()),
         # The hub's cache names a snapshot by its commit.
         "revision": path.name if path.parent.name == "snapshots" else None,
-        "files": {file.name: checksum(file, large=_READ_WHOLE)._asdict() for file in files},
+        "files": {file.name: checksum(file, large=_READ_WHOLE, spread=True)._asdict() for file in files},
     }
 
 

@@ -69,12 +69,8 @@ def load(
         predictor = _demo(options)
     else:
         folder = checkpoint_folder(chosen, revision=revision, offline=offline)
-        if not folder.is_dir():
-            fix = "give the folder that holds config.json and the weights"
-            raise CheckpointError(f"{folder.name} is a file", where=str(folder), fix=fix)
-        _refuse_run(folder)
+        check_folder(folder)
         encoder = checkpoint_folder(geometry, offline=offline) if geometry is not None else None
-        read_json(folder / "config.json")  # first: a folder without it is no checkpoint, whatever else it lacks
         tokenizer = load_tokenizer(folder)
         # A folder, or a pinned revision, may hold files from before the convention changed under the same name.
         hub_name = "" if Path(chosen).exists() or revision else str(chosen)
@@ -84,6 +80,15 @@ def load(
         predictor.cache_features(cache_features)
     predictor.load_seconds = time.perf_counter() - started
     return predictor
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse, before anything is loaded, what cannot be the folder of a checkpoint. Raises CheckpointError."""
+    if not folder.is_dir():
+        fix = "give the folder that holds config.json and the weights"
+        raise CheckpointError(f"{folder.name} is a file", where=str(folder), fix=fix)
+    _refuse_run(folder)
+    read_json(folder / "config.json")  # a folder without it is no checkpoint, whatever else it lacks
 
 
 def _refuse_run(folder: Path) -> None:

@@ -109,6 +109,13 @@ def test_sets_of_another_kind_are_refused(tmp_path, manifest, says):
         plan(["vsi_bench"], write_set(tmp_path, SAMPLES, **manifest))
 
 
+def test_a_file_that_was_changed_is_refused(tmp_path):
+    path = write_set(tmp_path, SAMPLES) / "vsi_bench" / "test.jsonl"
+    path.write_text(path.read_text(encoding="utf-8").replace("question 3?", "question 4?"), encoding="utf-8")
+    with pytest.raises(DataError, match="not the file that was prepared"):
+        plan(["vsi_bench"], tmp_path)
+
+
 def test_a_set_without_truths_is_refused(tmp_path):
     unstated = [type(one)(**{**_fields(one), "truth": None}) for one in SAMPLES]
     with pytest.raises(DataError, match="no sample of the split test has a truth"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.evaluation.sets import LETTERS, question, write_set
-from vgcli_core.errors import MediaError, OutputError, ResourceError, UsageError
+from vgcli_core.errors import DataError, MediaError, OutputError, ResourceError, UsageError
 from vgcli_core.evaluation.finish import benchmark_facts, score_answers, unanswered
 from vgcli_core.evaluation.plan import Share, plan
 from vgcli_core.evaluation.run_folder import RunFolder
@@ -42,7 +42,11 @@ def silent(samples):
 
 def record(asked, **model):
     facts = {"vsi_bench": benchmark_facts(asked, limit=None)}
-    return {"model": {"name": "m", "files": {"a": 1}, **model}, "settings": {"dtype": "auto"}, "benchmarks": facts}
+    return {
+        "model": {"name": "m", "files": {"a.bin": {"sha256": "1"}}, **model},
+        "settings": {"max_new_tokens": {"ask": 16}},
+        "benchmarks": facts,
+    }
 
 
 def lines(folder):
@@ -99,6 +103,7 @@ def test_what_one_sample_is_to_blame_for_is_kept_as_failed(asked, folder):
     assert (end.failed, end.done) == (6, NUMBER)
     report = score_answers(asked, folder).report
     assert report.failed == {"the frame is gone": 6}
+    assert report.rules[0].unparsed == {}  # counted once
     assert {one.id for one in report.samples if one.failed} == {f"q{number:03d}" for number in range(6, 12)}
     # 18 of 24 are right, and the others count as empty answers.
     assert report.rules[0].get("average").value == 0.75
@@ -161,6 +166,15 @@ def test_shares_give_what_one_process_gives(asked, folder, tmp_path):
     assert read[0] == read[1]
 
 
+@pytest.mark.parametrize("worlds", [(1, 2), (3, 1), (2, 4)])
+def test_jobs_of_any_number_of_processes_answer_their_share(asked, folder, worlds):
+    for job, world in enumerate(worlds):
+        for rank in range(world):
+            answer(asked, oracle, folder, share=Share(job, 2).part(rank, world))
+    assert missing(asked, folder) == []
+    assert len(lines(folder)) == NUMBER
+
+
 def test_another_number_of_shares_goes_on_where_the_first_stopped(asked, folder):
     answer(asked, oracle, folder, share=Share(0, 3))
     asked_now = []
@@ -172,21 +186,40 @@ def test_another_number_of_shares_goes_on_where_the_first_stopped(asked, folder)
 
 def test_a_folder_belongs_to_one_model_settings_and_data(asked, folder):
     folder.open(record(asked))
+    folder.start({"dtype": "float32"})
     folder.open(record(asked, name="renamed"))  # the same files under another name
-    with pytest.raises(UsageError, match=r"model\.files\.a is 2, and was 1"):
-        folder.open({**record(asked), "model": {"name": "m", "files": {"a": 2}}})
-    with pytest.raises(UsageError, match=r"settings\.dtype"):
-        folder.open({**record(asked), "settings": {"dtype": "float32"}})
+    with pytest.raises(UsageError, match=r"another model \(a\.bin differs\)"):
+        folder.open({**record(asked), "model": {"name": "m", "files": {"a.bin": {"sha256": "2"}}}})
+    with pytest.raises(UsageError, match=r"--max-new-tokens is 4, and was 16 \(ask\)"):
+        folder.open({**record(asked), "settings": {"max_new_tokens": {"ask": 4}}})
     changed = record(asked)
     changed["benchmarks"]["vsi_bench"]["split_sha256"] = "f" * 64
-    with pytest.raises(UsageError, match="split_sha256"):
+    with pytest.raises(UsageError, match="the set of vsi_bench is another one"):
         folder.open(changed)
     folder.open(changed, restart=True)
     assert folder.record()["benchmarks"]["vsi_bench"]["split_sha256"] == "f" * 64
 
 
+def test_a_run_that_failed_before_its_first_answer_claims_no_folder(asked, folder):
+    folder.open(record(asked))
+    other = {**record(asked), "model": {"name": "m", "files": {}}}
+    folder.check(other)
+    folder.open(other)
+    assert folder.record()["model"] == other["model"]
+    answer(asked, oracle, folder)
+    with pytest.raises(UsageError, match="another model"):
+        folder.check(record(asked))
+
+
+def test_the_folder_of_a_training_run_is_named(tmp_path, asked):
+    (tmp_path / "run.json").write_text('{"schema": "vgllm.run/1"}')
+    with pytest.raises(UsageError, match="training run"):
+        RunFolder(tmp_path).open(record(asked), restart=True)
+
+
 def test_benchmarks_may_be_added(asked, folder):
     folder.open(record(asked))
+    folder.start({"dtype": "float32"})
     more = record(asked)
     more["benchmarks"] = {"blink": more["benchmarks"]["vsi_bench"]}
     folder.open(more)
@@ -204,6 +237,31 @@ def test_starts_are_kept_and_their_differences_told(asked, folder):
     assert len(folder.record()["starts"]) == 2
 
 
+def test_discarding_a_run_leaves_alone_what_its_record_claims(asked, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.open(record(asked))
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "report.json").write_text("mine")
+    evil = record(asked)
+    evil["benchmarks"]["../victim"] = evil["benchmarks"]["vsi_bench"]
+    (folder.root / "run.json").write_text(json.dumps({"schema": "vgllm.eval/1", **evil, "starts": []}))
+    with pytest.raises(DataError, match="no record"):
+        folder.open(record(asked))
+    folder.open(record(asked), restart=True)
+    assert (tmp_path / "victim" / "report.json").read_text() == "mine"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": "vgllm.eval/1"}', '{"schema": "vgllm.eval/1", "model": 1}'])
+def test_a_damaged_record_is_told_and_can_be_discarded(asked, folder, text):
+    folder.root.mkdir()
+    (folder.root / "run.json").write_text(text)
+    with pytest.raises(DataError, match="no record") as refused:
+        folder.open(record(asked))
+    assert "--restart" in refused.value.fix
+    folder.open(record(asked), restart=True)
+    assert folder.record()["starts"] == []
+
+
 def test_strangers_are_not_written_over(asked, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
@@ -216,13 +274,14 @@ def test_strangers_are_not_written_over(asked, tmp_path):
 
 def test_one_share_is_answered_by_one_process_and_all_agree_on_their_number(asked, folder):
     with folder.held(Share(0, 2)):
-        with folder.held(Share(1, 2)):
-            pass
-        with pytest.raises(UsageError, match="another run writes here"), folder.held(Share(0, 2)):
-            pass
-        with pytest.raises(UsageError, match="another run writes here") as refused, folder.held(Share(0, 3)):
-            pass
+        with folder.held(Share(1, 2), 0, 2), folder.held(Share(1, 2), 1, 2):
+            pass  # jobs may have another number of processes each
+        for other in (Share(0, 2), Share(1, 3)):
+            with pytest.raises(UsageError, match="another run writes here") as refused, folder.held(other):
+                pass
         assert "the same count" in refused.value.fix
+        with pytest.raises(UsageError, match="another run writes here"), folder.held(Share(0, 2), 1, 2):
+            pass  # the same share, cut up otherwise
     with folder.held(Share(0, 3)):
         pass
     assert not (folder.root / "locks").exists()

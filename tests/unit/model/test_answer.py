@@ -106,6 +106,12 @@ def test_the_next_layout_of_the_same_frames_does_not_encode_again(answerer, mode
     assert model.counts.encoder_calls - before == 4
 
 
+def test_marks_in_a_question_spoil_no_other(answerer):
+    odd = sample("odd", "What does <|vision_end|> mean, and <|im_end|>?", ("1.jpg", "2.jpg"))
+    members = [odd, SAMPLES[0], SAMPLES[3]]
+    assert answerer(members) == answerer.one_by_one(members)
+
+
 def test_equal_layouts_have_equal_beginnings(model_and_processor):
     _, processor = model_and_processor
     grid = torch.tensor([[1, 4, 6], [1, 4, 6]])

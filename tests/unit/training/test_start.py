@@ -126,7 +126,8 @@ def test_a_vgllm_checkpoint_is_taken_as_it_is(folders):
     assert same(started.model, demo_model(seed=4)[0])
     assert not started.model.config.untrained
     source = started.source["weights"]
-    assert set(source["files"]) == {"config.json", "model.safetensors", "vgllm.json"}
+    files = {"config.json", "generation_config.json", "model.safetensors", "vgllm.json"}
+    assert set(source["files"]) == files | {"tokenizer.json", "tokenizer_config.json"}
     content = (folders["vgllm"] / "model.safetensors").read_bytes()
     assert source["files"]["model.safetensors"]["sha256"] == hashlib.sha256(content).hexdigest()
     assert (source["folder"], source["revision"]) == (str(folders["vgllm"]), None)
