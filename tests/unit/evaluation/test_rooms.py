@@ -98,8 +98,9 @@ def test_how_far_off_boxes_are_is_said_in_metres():
 
 
 def test_the_median_is_far_where_most_answers_have_no_box_and_absurd_boxes_do_not_blow_up_the_mean():
-    scores, _ = score([(ground(), ""), (ground(), ""), (ground(), answer(CUBE))])
+    scores, outcome = score([(ground(), ""), (ground(), ""), (ground(), answer(CUBE))])
     assert scores["ground median centre error", ""] == 10
+    assert "ground: an answer without a box counts as 10 m in the median centre error" in outcome.notes
     assert scores["ground centre error", ""] == 0
     scores, _ = score([(ground(), answer(shifted(1e90))), (ground(), answer(CUBE))])
     assert scores["ground centre error", ""] == pytest.approx((10 + 0) / 2)

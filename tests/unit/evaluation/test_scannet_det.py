@@ -97,7 +97,7 @@ def test_declared_conventions_are_followed_by_the_corrected_protocol_and_ignored
     assert score([same_numbers], "corrected")[0]["f1", "bed"] == 0
     consistent = Item("0", text(("bed", TILTED)), truth(("bed", TILTED), convention="zxy"), "zxy")
     assert score([consistent], "corrected")[0]["f1", "bed"] == 1
-    assert score([consistent])[1].notes == ()
+    assert not any("Euler" in note for note in score([consistent])[1].notes)
 
 
 def test_an_answer_of_no_declared_convention_is_refused_where_it_matters():

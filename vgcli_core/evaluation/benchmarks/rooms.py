@@ -179,6 +179,7 @@ def _score(items: Sequence[Item[RoomsTruth]], extras: Extras, rules: str) -> Out
         tallies.append((_named(task, outcome.tally), places))
         if task == "ground":
             tallies += [(_named(task, tally), places) for tally in _errors(members, outcome.values, rules)]
+            notes.append(f"ground: an answer without a box counts as {FARTHEST:g} m in the median centre error")
         values[places] = outcome.values
         for place, reason in zip(places, outcome.unparsed, strict=True):
             unparsed[place] = reason

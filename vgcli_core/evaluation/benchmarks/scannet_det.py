@@ -53,6 +53,7 @@ LISTS: dict[str, tuple[str, ...]] = {
     "31 classes as published": CLASSES_31_AS_PUBLISHED,
     "30 classes": CLASSES_30,
 }
+_MISSPELT = "class towl stands in the published list of 31 classes; the data say towel, so it never occurs"
 CLASSES = tuple(dict.fromkeys((*CLASSES_30, *CLASSES_31_AS_PUBLISHED)))
 
 # Tables 3, 10 and 11 of the paper: precision, recall, F1; then F1 of the 20 classes in the order of CLASSES_20. For 8B
@@ -118,7 +119,7 @@ def published(items: Sequence[Item[DetectionTruth]], extras: Extras) -> Outcome:
     counts = {"boxes refused by the published overlap": _number(samples, refused)}
     mixed = sum(item.euler_convention != item.truth.euler_convention for item in items)
     note = f"{mixed} answers declare another Euler convention than their truth; the published rules ignore it"
-    return _score(samples, counts, (note,) if mixed else (), reference=True)
+    return _score(samples, counts, ((note,) if mixed else ()) + (_MISSPELT,), reference=True)
 
 
 def corrected(items: Sequence[Item[DetectionTruth]], extras: Extras) -> Outcome:
