@@ -89,11 +89,19 @@ def _overview(results: Sequence[Result], models: list[str]) -> Iterator[str]:
     rows = []
     for result in results:
         report = result.report
+        link = f'<a href="#{_anchor(result)}">{text(result.benchmark.name)}</a>'
+        missing = tables.why_no_headline(report)
+        if missing:
+            rows.append(
+                f'<tr><th scope="row" class="words">{link}</th><td class="words metric">no score</td><td>-</td>'
+                f'<td class="drawn"></td>{paper_cells({}, models)}<td>{report.n:,}</td>'
+                f'<td class="words notes">{text("; ".join(missing))}</td></tr>'
+            )
         losses = [f"{count:,} {what}" for count, what in lost(report) if count]
         found = [score for metric in report.headline if (score := report.rules[0].get(metric))]
         for place, score in enumerate(found):
             known = published_values(report, score.metric)
-            name = f'<a href="#{_anchor(result)}">{text(result.benchmark.name)}</a>' if place == 0 else ""
+            name = link if place == 0 else ""
             scale = scale_of([score], known.values())
             notes = "; ".join(dict.fromkeys([*losses, *map(_short, report.notes)])) if place == 0 else ""
             rows.append(
@@ -104,8 +112,8 @@ def _overview(results: Sequence[Result], models: list[str]) -> Iterator[str]:
     yield scroll(
         "headline scores",
         "<table><caption>Headline scores by the published rules, percent.</caption>"
-        '<thead><tr><th class="words">benchmark</th><th class="words">score</th><th scope="col">this run</th><th></th>'
-        f'{heads}<th scope="col">n</th><th class="words">lost answers, notes</th></tr></thead>'
+        '<thead><tr><th class="words">benchmark</th><th class="words">score</th><th scope="col">this run</th>'
+        f'<th class="drawn"></th>{heads}<th scope="col">n</th><th class="words">lost answers, notes</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>",
     )
     yield "</section>"

@@ -60,6 +60,10 @@ def _tiles(report: Report) -> Iterator[str]:
     rules = report.rules[0]
     names = [name for metric in report.headline for name in (metric, _REFINED + metric)]
     found = [score for name in names if (score := rules.get(name))]
+    missing = tables.why_no_headline(report)
+    if missing:
+        yield f'<p class="notice">No score: {text("; ".join(missing))}</p>'
+        return
     yield '<div class="tiles">'
     for score in found:
         known = published_values(report, score.metric)
@@ -134,10 +138,16 @@ def _whole(report: Report) -> Iterator[str]:
 
 def _classes(report: Report) -> Iterator[str]:
     rules = report.rules[0]
+    task = ""
     for place, table in enumerate(tables.class_tables(rules)):
         if place == 0:
             yield "<h3>By class or kind</h3>"
-        yield scroll(f"classes or kinds of {report.benchmark}", _class_table(report, rules, table))
+        before, task = task, tables.shared_word(table.metrics)
+        if task and task != before:
+            yield f"<h4>{text(task.strip())}</h4>"
+        yield scroll(f"{task}classes or kinds of {report.benchmark}", _class_table(report, rules, table))
+        if any(map(tables.counts_as_absent, table.rows.values())):
+            yield f'<p class="faded">* {tables.ABSENT}</p>'
 
 
 def _class_table(report: Report, rules: Rules, table: tables.ClassTable) -> str:
@@ -148,16 +158,24 @@ def _class_table(report: Report, rules: Rules, table: tables.ClassTable) -> str:
         [scores[drawn] for scores in table.rows.values()],
         [number for values in papers.values() for number in values.values()],
     )
-    heads = "".join(f'<th scope="col">{text(metric)}</th>' for metric in table.metrics)
-    heads += f'<th scope="col" class="words">{text(drawn)}, 0 to {percent(scale, 0)}</th>'
-    heads += "".join(f'<th scope="col">paper {text(model)}<br>{text(drawn)}</th>' for model in models)
+    task = tables.shared_word(table.metrics)
+    heads = "".join(f'<th scope="col">{text(metric.removeprefix(task))}</th>' for metric in table.metrics)
+    heads += f'<th scope="col" class="words drawn">{text(drawn.removeprefix(task))}, 0 to {percent(scale, 0)}</th>'
+    heads += "".join(
+        f'<th scope="col">paper {text(model)}<br>{text(drawn.removeprefix(task))}</th>' for model in models
+    )
     rows = []
     for name, scores in table.rows.items():
-        cells = "".join(value_cell(scores[metric]) for metric in table.metrics)
+        absent = tables.counts_as_absent(scores)
+        cells = "".join(
+            f"<td>{tables.shown(scores[metric])}*</td>" if absent else value_cell(scores[metric])
+            for metric in table.metrics
+        )
+        drawing = "" if absent else bar(scores[drawn], papers[name], scale=scale)
         rows.append(
             f'<tr><th scope="row" class="words" dir="auto">{text(cut(name))}</th>'
             f"<td>{max(score.n for score in scores.values()):,}</td>{cells}"
-            f'<td class="drawn">{bar(scores[drawn], papers[name], scale=scale)}</td>'
+            f'<td class="drawn">{drawing}</td>'
             f"{paper_cells(papers[name], models)}</tr>"
         )
     return (

@@ -1,8 +1,9 @@
 """How the page of a run looks, beside what all pages share."""
 
 STYLE = """
-:root { --this: #0b57b0; --band: #9cc3f2; --paper-mark: #a03a00; }
-@media (prefers-color-scheme: dark) { :root { --this: #8cbeff; --band: #39618f; --paper-mark: #ffab6b; } }
+:root { --this: #0b57b0; --band: #9cc3f2; --paper-mark: #a03a00; --edge: rgb(0 0 0/.3); }
+@media (prefers-color-scheme: dark) { :root { --this: #8cbeff; --band: #39618f; --paper-mark: #ffab6b;
+  --edge: rgb(255 255 255/.4); } }
 body { max-width: 76rem; }
 h1 { font-size: 1.7rem; }
 h2 { font-size: 1.35rem; line-height: 1.25; margin: 2.6rem 0 .2rem; padding-top: .8rem;
@@ -41,15 +42,19 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: .4r
 .dot { fill: var(--this); }
 .mark { fill: var(--paper-mark); }
 .hollow { fill: var(--card); stroke: var(--paper-mark); stroke-width: 1.5; }
-.scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; background: var(--card);
-  margin: .5rem 0;
-  max-width: 100%; }
+/* Where there is more to the right or left, that edge has a shadow: covers move with the table, shadows stay. */
+.scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; margin: .5rem 0; max-width: 100%;
+  background: linear-gradient(to right, var(--card) 40%, transparent) left / 3rem 100% no-repeat local,
+  linear-gradient(to left, var(--card) 40%, transparent) right / 3rem 100% no-repeat local,
+  linear-gradient(to right, var(--edge), transparent) left / 1.1rem 100% no-repeat scroll,
+  linear-gradient(to left, var(--edge), transparent) right / 1.1rem 100% no-repeat scroll, var(--card); }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: .5rem .7rem; color: var(--faded); font-size: .85rem; }
 th, td { padding: .35rem .7rem; text-align: right; vertical-align: top; border-top: 1px solid var(--line);
   overflow-wrap: normal; }
-thead th { white-space: nowrap; border-top: 0; color: var(--faded); font-weight: 600; vertical-align: bottom; }
+thead th { border-top: 0; color: var(--faded); font-weight: 600; vertical-align: bottom; }
 th[scope=row] { font-weight: 500; min-width: 8.5rem; max-width: 20rem; overflow-wrap: anywhere; }
+th[scope=row], thead th:first-child { position: sticky; left: 0; background: var(--card); }
 .words { text-align: left; }
 td.metric { white-space: nowrap; font-weight: 400; }
 td .interval { display: block; white-space: nowrap; font-size: .8rem; }
@@ -70,5 +75,6 @@ footer { color: var(--faded); font-size: .85rem; margin: 2rem 0 1rem; }
 @media (max-width: 34rem) { h1 { font-size: 1.35rem; } .record dl > div { display: block;
   } th, td { padding: .3rem .5rem; }
   .tiles { grid-template-columns: repeat(auto-fill, minmax(min(100%, 9.5rem), 1fr)); gap: .5rem; }
-  .tile { padding: .5rem .65rem; } .number { font-size: 1.7rem; } th[scope=row] { min-width: 7rem; } }
+  .tile { padding: .5rem .65rem; } .number { font-size: 1.7rem; } th[scope=row] { min-width: 6rem; max-width: 8rem; }
+  .drawn { display: none; } td.metric { white-space: normal; } }
 """

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from tests.unit.evaluation.pages import asked, box_text, grounded, result
+from tests.unit.evaluation.pages import asked, box_text, detected, grounded, result
 from vgcli_core.errors import OutputError
 from vgcli_core.evaluation.benchmark import Extras
 from vgcli_core.evaluation.page import write_page
@@ -91,7 +91,7 @@ def test_what_was_lost_is_seen_with_its_reasons(tmp_path):
     _, page = page_of(tmp_path, choices(tmp_path, answers, failed={"c": "broken <frame>"}, cut_off={"d"}))
     for words in (
         "4 samples of 4 scenes or videos",
-        "2 of 4 could not be read (50%)",
+        "1 of 4 could not be read (25%)",
         "1 of 4 could not be asked for (25%)",
         "1 of 4 were cut off (25%)",
         "broken <frame>",
@@ -120,6 +120,43 @@ def test_several_benchmarks_have_an_overview_that_leads_to_each(tmp_path):
     assert page.links == ["#benchmark-scanrefer", "#benchmark-vsi_bench"]
     assert {link[1:] for link in page.links} <= set(page.ids)
     assert "2 not read; a part of the benchmark" in page.text
+
+
+def test_a_benchmark_without_any_headline_score_says_what_it_needs(tmp_path):
+    truth = {"video": "7", "type": "CW", "answer": "open door"}
+    samples = [replace(asked(key), truth=truth, options=()) for key in "ab"]
+    open_ended = result(tmp_path / "open", "nextqa_oe", {"a": "a door", "b": ""}, samples)
+    _, page = page_of(tmp_path, choices(tmp_path, {"a": "B", "b": "A"}), open_ended)
+    overview = page.text[: page.text.index("VSI-Bench\n")]
+    assert re.search(r"nextqa_oe\s*no score.*\(--word-similarities\)", overview)
+    assert "No score: WUPS is left out" in page.text
+    assert "#benchmark-nextqa_oe" in page.links
+
+
+def test_absent_classes_have_their_0_and_a_footnote_and_no_dot(tmp_path):
+    found = result(tmp_path / "clips", "scannet_det", {"a": "[]", "b": "[]"}, [detected(key, "chair") for key in "ab"])
+    text, page = page_of(tmp_path, found)
+    assert page.text.count("* absent from these scenes; counts as 0 by the published rules") == 1
+    absent = next(row for row in text.split("<tr>") if ">towl<" in row)
+    assert absent.count("<td>0.00*</td>") == 3
+    assert "<svg" not in absent and "interval" not in absent
+    assert "<svg" in next(row for row in text.split("<tr>") if ">chair<" in row)
+    assert "the data say towel, so it never occurs" in page.text
+
+
+def test_tables_of_several_tasks_stand_under_their_names(tmp_path):
+    found = choices(tmp_path, {"a": "B", "b": "A"})
+    scored = tuple(
+        Scored(f"{task} {metric}", f"{task}s {kind}", 0.5, None, 2)
+        for task in ("ground", "ask")
+        for kind, metrics in (("one", ("accuracy",)), ("two", ("accuracy", "error")))
+        for metric in metrics
+    )
+    report = replace(found.report, headline=("average",), rules=(replace(found.report.rules[0], scores=scored),))
+    text, page = page_of(tmp_path, replace(found, report=report))
+    assert re.findall("<h4>(ground|ask)</h4>", text) == ["ground", "ask"]
+    assert text.count('<th scope="col">accuracy</th>') == 4
+    assert page.open == []
 
 
 def test_nothing_on_the_page_is_loaded_or_runs(tmp_path):
