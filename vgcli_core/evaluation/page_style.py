@@ -44,8 +44,8 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: .4r
 .hollow { fill: var(--card); stroke: var(--paper-mark); stroke-width: 1.5; }
 /* Where there is more to the right or left, that edge has a shadow: covers move with the table, shadows stay. */
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; margin: .5rem 0; max-width: 100%;
-  background: linear-gradient(to right, var(--card) 40%, transparent) left / 3rem 100% no-repeat local,
-  linear-gradient(to left, var(--card) 40%, transparent) right / 3rem 100% no-repeat local,
+  background: linear-gradient(to right, var(--card) 40%, transparent) left / 2rem 100% no-repeat local,
+  linear-gradient(to left, var(--card) 40%, transparent) right / 2rem 100% no-repeat local,
   linear-gradient(to right, var(--edge), transparent) left / 1.1rem 100% no-repeat scroll,
   linear-gradient(to left, var(--edge), transparent) right / 1.1rem 100% no-repeat scroll, var(--card); }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
@@ -75,6 +75,6 @@ footer { color: var(--faded); font-size: .85rem; margin: 2rem 0 1rem; }
 @media (max-width: 34rem) { h1 { font-size: 1.35rem; } .record dl > div { display: block;
   } th, td { padding: .3rem .5rem; }
   .tiles { grid-template-columns: repeat(auto-fill, minmax(min(100%, 9.5rem), 1fr)); gap: .5rem; }
-  .tile { padding: .5rem .65rem; } .number { font-size: 1.7rem; } th[scope=row] { min-width: 6rem; max-width: 8rem; }
+  .tile { padding: .5rem .65rem; } .number { font-size: 1.7rem; } th[scope=row] { min-width: 6rem; max-width: 9rem; }
   .drawn { display: none; } td.metric { white-space: normal; } }
 """
