@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from vgcli import display
-from vgcli.predict import REVISIONS, Attention, Dtype, Euler, Revision
+from vgcli.model_options import (
+    PANEL,
+    REVISIONS,
+    AttentionOption,
+    DeviceMapOption,
+    DeviceOption,
+    DtypeOption,
+    Euler,
+    GeometryOption,
+    OfflineOption,
+    RevisionOption,
+)
 from vgcli.train import WORDS
 from vgcli_core.errors import UsageError
 
@@ -56,7 +67,6 @@ _OF_RUNS = (
 )
 
 _WHAT = "What to ask or score"
-_MODEL = "Which model"
 _RUN = "How it runs"
 _MORE = "What some scores need"
 _OUT = "Results"
@@ -105,34 +115,20 @@ def evaluate(
     example: Annotated[
         bool, typer.Option("--example", help="Print two lines of answers to start from.", rich_help_panel=_WHAT)
     ] = False,
-    geometry: Annotated[
-        Path | None,
-        typer.Option(help="VGGT-1B folder, to go with a plain Qwen2.5-VL --model.", rich_help_panel=_MODEL),
-    ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use only what is on this disk.", rich_help_panel=_MODEL)
-    ] = False,
-    device: Annotated[
-        str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=_MODEL)
-    ] = "auto",
-    device_map: Annotated[
-        str | None, typer.Option(help="Spread over devices, for example auto.", rich_help_panel=_MODEL)
-    ] = None,
-    dtype: Annotated[Dtype, typer.Option(help="Number format of the weights.", rich_help_panel=_MODEL)] = "auto",
-    attention: Annotated[
-        Attention, typer.Option(help="auto: flash if installed, else sdpa.", rich_help_panel=_MODEL)
-    ] = "auto",
+    geometry: GeometryOption = None,
+    offline: OfflineOption = False,
+    device: DeviceOption = "auto",
+    device_map: DeviceMapOption = None,
+    dtype: DtypeOption = "auto",
+    attention: AttentionOption = "auto",
     euler_convention: Annotated[
         Euler | None,
         typer.Option(
             help="Angles in the answers, where model or lines do not say it: ZXY since 27 November 2025, zxy before.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=PANEL,
         ),
     ] = None,
-    prompt_revision: Annotated[
-        Revision | None,
-        typer.Option(help="Wording the weights know: 2 since that day, 1 before.", rich_help_panel=_MODEL),
-    ] = None,
+    prompt_revision: RevisionOption = None,
     num_processes: Annotated[
         int | None,
         typer.Option(

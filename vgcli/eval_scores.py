@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vgcli import display
-from vgcli.predict import Euler
+from vgcli.model_options import Euler
 from vgcli_core.atomic import write_text
 from vgcli_core.errors import OutputError, PredictionsError, UsageError, lookup
 

@@ -8,25 +8,31 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vgcli import display
+from vgcli.model_options import (
+    PANEL,
+    REVISIONS,
+    AttentionOption,
+    DeviceMapOption,
+    DeviceOption,
+    DtypeOption,
+    Euler,
+    GeometryOption,
+    OfflineOption,
+    RevisionOption,
+)
 from vgcli_core.atomic import write_text
 from vgcli_core.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from vgcli_core.media.sampling import Sampling
     from vgcli_core.predict.result import Result
-    from vgcli_core.text.prompts import PromptRevision
     from vgcli_core.text.questions import Question
 
 # Words of options. The library has the same ones; importing them from there would load numpy (a test compares them).
 Task = Literal["auto", "ask", "ground", "detect", "caption"]
 Fit = Literal["crop", "pad"]
-Dtype = Literal["auto", "float32", "bfloat16", "float16"]
-Attention = Literal["auto", "sdpa", "flash", "eager"]
-Euler = Literal["ZXY", "zxy"]
-Revision = Literal["1", "2"]
 Decoder = Literal["auto", "decord", "pyav"]
 
-REVISIONS: "dict[Revision, PromptRevision]" = {"1": 1, "2": 2}
 _DEFAULT_FRAMES = 32
 
 EPILOG = """
@@ -45,7 +51,6 @@ vgllm predict video.mp4 "the red mug" --task ground --frames 0,30 --json
 
 _LOOK = "Which frames"
 _ASK = "What to ask"
-_MODEL = "Model and machine"
 _WRITE = "Generation"
 _OUT = "Results"
 
@@ -96,36 +101,22 @@ def predict(
         typer.Option(
             envvar="VGLLM_MODEL",
             help="Checkpoint folder or hub name; without it, a tiny untrained demo.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=PANEL,
         ),
     ] = None,
-    geometry: Annotated[
-        Path | None,
-        typer.Option(help="VGGT-1B folder, to go with a plain Qwen2.5-VL --model.", rich_help_panel=_MODEL),
-    ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use only what is on this disk.", rich_help_panel=_MODEL)
-    ] = False,
-    device: Annotated[
-        str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=_MODEL)
-    ] = "auto",
-    device_map: Annotated[
-        str | None, typer.Option(help="Spread over devices, for example auto.", rich_help_panel=_MODEL)
-    ] = None,
-    dtype: Annotated[Dtype, typer.Option(help="Number format of the weights.", rich_help_panel=_MODEL)] = "auto",
-    attention: Annotated[
-        Attention, typer.Option(help="auto: flash if installed, else sdpa.", rich_help_panel=_MODEL)
-    ] = "auto",
+    geometry: GeometryOption = None,
+    offline: OfflineOption = False,
+    device: DeviceOption = "auto",
+    device_map: DeviceMapOption = None,
+    dtype: DtypeOption = "auto",
+    attention: AttentionOption = "auto",
     euler_convention: Annotated[
         Euler | None,
         typer.Option(
-            help="Angles the weights were trained on: ZXY since 27 November 2025, zxy before.", rich_help_panel=_MODEL
+            help="Angles the weights were trained on: ZXY since 27 November 2025, zxy before.", rich_help_panel=PANEL
         ),
     ] = None,
-    prompt_revision: Annotated[
-        Revision | None,
-        typer.Option(help="Wording they were trained on: 2 since that day, 1 before.", rich_help_panel=_MODEL),
-    ] = None,
+    prompt_revision: RevisionOption = None,
     max_new_tokens: Annotated[
         int | None, typer.Option(min=1, help="Longest answer, in tokens. Default: by task.", rich_help_panel=_WRITE)
     ] = None,
@@ -135,7 +126,7 @@ def predict(
     batch_size: Annotated[int, typer.Option(min=1, help="Questions answered at once.", rich_help_panel=_WRITE)] = 8,
     cache_features: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Keep what the encoders see, for further questions.", rich_help_panel=_MODEL),
+        typer.Option(metavar="DIR", help="Keep what the encoders see, for further questions.", rich_help_panel=PANEL),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, help="Seed of all random numbers.", rich_help_panel=_WRITE)

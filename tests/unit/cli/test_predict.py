@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 from typer.testing import CliRunner
 
+from vgcli import model_options
 from vgcli import predict as command
 from vgcli.main import app
 from vgcli_core.errors import MediaError, OutputError, UsageError
@@ -22,8 +23,8 @@ def sampling(num_frames=None, fps=None, frames=None, start=0.0, max_frames=None)
 
 def test_the_words_of_options_are_the_librarys():
     assert set(get_args(command.Task)) == {"auto", *get_args(prompts.Task)}
-    assert set(get_args(command.Euler)) == set(get_args(EulerConvention))
-    assert {int(word) for word in get_args(command.Revision)} == set(get_args(prompts.PromptRevision))
+    assert set(get_args(model_options.Euler)) == set(get_args(EulerConvention))
+    assert {int(word) for word in get_args(model_options.Revision)} == set(get_args(prompts.PromptRevision))
 
 
 def test_the_task_chooses_the_frames_unless_told_otherwise():
