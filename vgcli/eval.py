@@ -35,6 +35,8 @@ vgllm eval scanrefer --model M --data data --out /shared/run --shard 0/4
 
 vgllm eval --out runs/rooms-eval
 
+vgllm eval --suite paper --model scene=M1 --model spatial=M2 --data data --out runs/paper
+
 vgllm eval vsi_bench --predictions predictions.jsonl
 
 vgllm eval --compare runs/before runs/after
@@ -146,7 +148,8 @@ def evaluate(
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Questions answered at once.", rich_help_panel=_RUN)] = 8,
     workers: Annotated[
-        int, typer.Option(min=0, help="Processes that read frames ahead; 0 for none.", rich_help_panel=_RUN)
+        int,
+        typer.Option(min=0, help="Processes that read frames ahead; 0: none, and no --timeout.", rich_help_panel=_RUN),
     ] = 2,
     timeout: Annotated[
         float,
