@@ -1,6 +1,7 @@
 """`vgllm eval`: ask a model the questions of benchmarks, or score stored answers; reports for people and programs."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +44,8 @@ vgllm eval --compare runs/before runs/after
 
 [bold]Stopped? Run the same command again[/]
 
-Answers are on the disk as soon as they are there; the same command asks only what is missing. With --shard, the jobs
+Answers are on the disk as soon as they are there; the same command, without --restart, asks only what is missing. Other
+benchmarks asked in the same folder join its report. With --shard, the jobs
 need nothing but one shared folder, and the last one to end writes the report.
 
 [bold]Exit codes[/]
@@ -305,15 +307,22 @@ def evaluate(
 
         run_suite(suite, wish, given, as_json=as_json)
         return
-    if not given:
+    refuse_half_a_run(names, given, out)
+    show_run(wish, as_json=as_json)
+
+
+def refuse_half_a_run(names: Sequence[str], models: Sequence[str], out: Path | None) -> None:
+    """Refuse a run that names no model or several, or no benchmark. Raises UsageError."""
+    if not models:
         what = "no model to ask, and no answers to score" if names else "nothing to do"
+        if out is not None and not names:
+            what = f"there is no run in {out} to score again"
         fix = "name a model with --model, or give --predictions FILE (--example prints lines to start from)"
         raise UsageError(what, where=f"vgllm eval {' '.join(names)}".strip(), fix=fix)
-    if len(given) > 1:
-        raise UsageError(f"{len(given)} models for one run", where="--model", fix="give each its own --out")
+    if len(models) > 1:
+        raise UsageError(f"{len(models)} models for one run", where="--model", fix="give each its own --out")
     if not names:
         raise UsageError("no benchmark is named", where="vgllm eval NAME", fix="vgllm eval --list names all")
-    show_run(wish, as_json=as_json)
 
 
 def refuse_run_options(ctx: typer.Context, mode: str) -> None:

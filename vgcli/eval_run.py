@@ -96,11 +96,23 @@ def score_again(out: Path, names: Sequence[str], scoring: Scoring, *, as_json: b
         left = {one.benchmark.name: unanswered(one, folder) for one in asked}
         if any(left.values()):
             said = ", ".join(f"{name} {count:,}" for name, count in left.items() if count)
-            starts = (folder.record() or {}).get("starts") or [{}]
-            again = starts[0].get("command", "give the command that began it once more, --model included")
-            raise UsageError(f"samples of this run are not answered yet: {said}", where=str(out), fix=again)
+            fix = _to_continue(folder.record() or {}, [name for name, count in left.items() if count])
+            raise UsageError(f"samples of this run are not answered yet: {said}", where=str(out), fix=fix)
         results = finish(asked, folder, scoring)
     _show(results, out, as_json=as_json)
+
+
+def _to_continue(record: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return how to have the missing samples of benchmarks answered, from the commands that were given."""
+    commands = [shlex.split(str(start.get("command", ""))) for start in record.get("starts", ())]
+    words = next((one for one in reversed(commands) if any(name in one for name in names)), None)
+    if words is None:
+        return "give the command that began it once more, --model included"
+    words = [word for word in words if word != "--restart"]
+    if not any(word == "--model" or word.startswith("--model=") for word in words):
+        words += ["--model", str(record.get("model", {}).get("name", ""))]
+    sharded = any(word == "--shard" or word.startswith("--shard=") for word in words)
+    return shlex.join(words) + (", and so for every other --shard" if sharded else "")
 
 
 def _show(results: "Sequence[Result]", out: Path, *, as_json: bool) -> None:

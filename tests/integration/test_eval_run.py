@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.unit.evaluation.sets import question, write_set
+from vgcli.eval_run import _to_continue
 from vgcli.main import app
 from vgcli_core.model.demo import demo_model
 from vgcli_core.model.save import save_model
@@ -205,7 +206,7 @@ def test_what_cannot_be_read_fails_its_samples_alone(world, tmp_path):
         (["vsi_bench", "scanrefer"], "vgllm prepare scanrefer"),
         (["vsi_bench", "--shard", "2/2"], "shard"),
         (["vsi_bench", "--model", "nowhere/model"], "nowhere/model"),
-        (["vsi_bench", "--max-new-tokens", "4"], "--max-new-tokens is 4, and was 16 (ask)"),
+        (["vsi_bench", "--max-new-tokens", "4"], "--max-new-tokens differs"),
         (["vsi_bench", "--limit", "3"], "--limit is 3, and was not given"),
         (["vsi_bench", "--predictions", "p.jsonl"], "goes with --model, not with --predictions"),
         (["vsi_bench", "--truth", "p.jsonl"], "--truth goes with"),
@@ -245,6 +246,18 @@ def test_an_unfinished_run_is_not_scored(world, tmp_path):
     assert done.exit_code == 2
     assert "vsi_bench 12" in done.stderr
     assert "vgllm eval vsi_bench" in done.stderr
+    assert "every other --shard" in done.stderr
+
+
+def test_the_command_to_continue_is_one_that_asks_what_is_missing():
+    def of(*commands, model="m"):
+        return {"model": {"name": model}, "starts": [{"command": f"vgllm eval {one}"} for one in commands]}
+
+    both = of("blink --model m --out r", "sqa3d --model m --out r --restart")
+    assert _to_continue(both, ["sqa3d"]) == "vgllm eval sqa3d --model m --out r"
+    assert _to_continue(both, ["blink"]) == "vgllm eval blink --model m --out r"
+    assert _to_continue(of("blink --out r", model="a b"), ["blink"]) == "vgllm eval blink --out r --model 'a b'"
+    assert "began it" in _to_continue(of("blink --out r"), ["sqa3d"])
 
 
 @forks
@@ -257,6 +270,10 @@ def test_frames_that_hang_do_not_hang_the_report(world, tmp_path):
     done = here(*given, "--device", "cpu", "--timeout", "1")
     assert done.exit_code == 3, done.output
     assert "longer than 1 s to read" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    other = tmp_path / "data" / "vsi_bench" / "frames" / "3" / "0.png"  # that was read while it was a picture
+    other.unlink()
+    os.mkfifo(other)
+    assert here("eval", "--out", tmp_path / "run").exit_code == 3
 
 
 def test_two_runs_are_compared_benchmark_by_benchmark(world, whole, tmp_path):

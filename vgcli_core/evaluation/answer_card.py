@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vgcli_core.data.frame_store import FRAMES
 from vgcli_core.data.sample import FramedBox, Sample
 from vgcli_core.data.show_card import asked, counted, meaning, measured
 from vgcli_core.data.show_marks import POINT, Marks, marks_of
@@ -36,7 +37,8 @@ def answer_card(result: Result, score: SampleScore, width: int) -> Card:
     """
     sample, item = result.samples[score.id], result.items[score.id]
     known, answered = marks_of(sample), answered_boxes(sample, item)
-    if score.failed:  # what could not be read in time is not read again, for this page would wait for it
+    # What could not be read in time is not read again, and what is no file is not opened: this page would wait for it.
+    if score.failed or _would_wait(result, sample):
         return Card(
             sample.id,
             tuple(_tags(sample, score)),
@@ -44,7 +46,7 @@ def answer_card(result: Result, score: SampleScore, width: int) -> Card:
             leads=False,
             keys=(),
             paragraphs=(*asked(sample), *_answer(result.benchmark, sample, item)),
-            remarks=("its frames are not shown, since they could not be read",),
+            remarks=("its frames are not shown, since they cannot be read",),
         )
     with np.errstate(all="ignore"):  # a model may write any number; what is not finite is not drawn
         views = views_of(result.prepared, sample, _marks(sample, known, answered), width)
@@ -60,6 +62,13 @@ def answer_card(result: Result, score: SampleScore, width: int) -> Card:
         (*asked(sample), *_answer(result.benchmark, sample, item)),
         tuple(remarks),
     )
+
+
+def _would_wait(result: Result, sample: Sample) -> bool:
+    """Tell whether a frame is there and no file: a pipe, from which reading may never end."""
+    frames = result.prepared.root / FRAMES
+    paths = [frames / name for name in ((sample.pack,) if sample.pack else sample.frames)]
+    return any(path.exists() and not path.is_file() for path in paths)
 
 
 def legend(tasks: Collection[str]) -> tuple[Key, ...]:

@@ -259,8 +259,13 @@ class RunFolder:
             self.record()
         except DataError:
             ours = {RECORD, ANSWERS, REPORT, PAGE, LOCK, LOCKS, *BENCHMARKS}
-            if any(path.name not in ours and not path.name.startswith(".") for path in self.root.iterdir()):
-                raise
+            others = {path.name for path in self.root.iterdir() if not path.name.startswith(".")} - ours
+            if others:
+                raise UsageError(
+                    f"{RECORD} is damaged, so nobody knows whose folder this is; it also holds {min(others)!r}",
+                    where=str(self.root),
+                    fix="move what is not of the run away, or choose another folder with --out",
+                ) from None
         with output_errors(self.root):
             files = [self.root / REPORT, self.root / PAGE]
             for name in BENCHMARKS:
@@ -348,8 +353,7 @@ def _in_words(key: str, was: object, wanted: object) -> str:
         return f"another model ({name} differs)" if name else "another model"
     if first == "settings":
         option = f"--{rest.partition('.')[0].replace('_', '-')}"
-        task = f" ({rest.partition('.')[2]})" if "." in rest else ""
-        return f"{option} is {_said(wanted)}, and was {_said(was)}{task}"
+        return f"{option} differs" if "." in rest else f"{option} is {_said(wanted)}, and was {_said(was)}"
     if rest.endswith("_sha256"):
         return f"the set of {first} is another one, or was prepared anew"
     return f"{first}: --{rest} is {_said(wanted)}, and was {_said(was)}"

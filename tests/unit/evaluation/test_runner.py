@@ -190,7 +190,7 @@ def test_a_folder_belongs_to_one_model_settings_and_data(asked, folder):
     folder.open(record(asked, name="renamed"))  # the same files under another name
     with pytest.raises(UsageError, match=r"another model \(a\.bin differs\)"):
         folder.open({**record(asked), "model": {"name": "m", "files": {"a.bin": {"sha256": "2"}}}})
-    with pytest.raises(UsageError, match=r"--max-new-tokens is 4, and was 16 \(ask\)"):
+    with pytest.raises(UsageError, match="--max-new-tokens differs"):
         folder.open({**record(asked), "settings": {"max_new_tokens": {"ask": 4}}})
     changed = record(asked)
     changed["benchmarks"]["vsi_bench"]["split_sha256"] = "f" * 64
@@ -258,6 +258,10 @@ def test_a_damaged_record_is_told_and_can_be_discarded(asked, folder, text):
     with pytest.raises(DataError, match="no record") as refused:
         folder.open(record(asked))
     assert "--restart" in refused.value.fix
+    (folder.root / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"notes\.txt"):
+        folder.open(record(asked), restart=True)
+    (folder.root / "notes.txt").unlink()
     folder.open(record(asked), restart=True)
     assert folder.record()["starts"] == []
 
