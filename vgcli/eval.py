@@ -225,15 +225,15 @@ def evaluate(
         return
     if compare is not None or predictions is not None or example:
         refuse_run_options(ctx, "--compare" if compare is not None else "--predictions" if predictions else "--example")
-    files = (proposals, word_similarities)
+    from vgcli.eval_scores import Scoring
+
+    scoring = Scoring(proposals, word_similarities, meteor)
     if compare is not None:
         from vgcli.eval_scores import show_comparison
 
         if predictions is not None or names:
             raise UsageError("--compare takes two runs or files and no NAME", fix="vgllm eval --compare A B")
-        show_comparison(
-            *compare, truth=truth, euler=euler_convention, files=files, meteor=meteor, out=out, as_json=as_json
-        )
+        show_comparison(*compare, scoring, truth=truth, euler=euler_convention, out=out, as_json=as_json)
         return
     if example or predictions is not None:
         from vgcli.eval_scores import chosen, example_lines, score_stored
@@ -245,21 +245,19 @@ def evaluate(
         score_stored(
             benchmark,
             predictions,
+            scoring,
             truth=truth,
             euler=euler_convention,
-            files=files,
-            meteor=meteor,
             out=out,
             as_json=as_json,
         )
         return
     if truth is not None:
         raise UsageError("--truth goes with --predictions or --compare", where="--truth", fix="leave it out")
-    from vgcli.eval_run import Scoring, Wish, score_again, show_run
+    from vgcli.eval_run import Wish, score_again, show_run
     from vgcli.request import shard_of
 
     given = model or [one for one in [os.environ.get("VGLLM_MODEL")] if one]
-    scoring = Scoring(proposals, word_similarities, meteor)
     known = out is not None and (out / "run.json").is_file()
     if known and out is not None and suite is None and not (model or (given and names)):
         refuse_run_options(ctx, "a run that is scored again")

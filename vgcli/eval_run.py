@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from vgcli import display
-from vgcli.eval_scores import gathered_extras, versions
+from vgcli.eval_scores import Scoring, gathered_extras, versions
 from vgcli.processes import AGAIN, code_of, ended_silently, run_processes, stopping_kindly, this_machine, work
 from vgcli_core.errors import DataError, UsageError, VgllmError
 
@@ -24,20 +24,6 @@ if TYPE_CHECKING:
     from vgcli_core.processes.workers import Worker
 
 LEFT_OUT = 3  # exit code: scored, but some samples could not be asked
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """What some scores need: files, and whether METEOR is wanted."""
-
-    proposals: Path | None = None
-    word_similarities: Path | None = None
-    meteor: bool = True
-
-    @property
-    def files(self) -> tuple[Path | None, Path | None]:
-        """The files, in the order of `gathered_extras`."""
-        return self.proposals, self.word_similarities
 
 
 @dataclass(frozen=True)
@@ -70,7 +56,7 @@ class Wish:
     shard: tuple[int, int] = (0, 1)
     retry_failed: bool = False
     restart: bool = False
-    scoring: Scoring = Scoring()
+    scoring: Scoring = field(default_factory=Scoring)
     words: tuple[str, ...] = ()
     debug: bool = False
 
@@ -116,7 +102,7 @@ def _to_continue(record: Mapping[str, Any], names: Sequence[str]) -> str:
 
 
 def _show(results: "Sequence[Result]", out: Path, *, as_json: bool) -> None:
-    from vgcli_core.evaluation.run_folder import REPORT
+    from vgcli_core.evaluation.run_folder import PAGE, REPORT
 
     if not results:
         return
@@ -124,7 +110,7 @@ def _show(results: "Sequence[Result]", out: Path, *, as_json: bool) -> None:
         display.json_text((out / REPORT).read_text(encoding="utf-8"))
     else:
         display.run_scores([one.report for one in results])
-    display.written(out / name for name in (REPORT, "report.html"))
+    display.written(out / name for name in (REPORT, PAGE))
     if any(one.report.failed for one in results):
         raise typer.Exit(LEFT_OUT)
 
@@ -190,7 +176,7 @@ def finish(asked: "Sequence[Asked]", folder: "RunFolder", scoring: Scoring) -> "
     with display.progress("scoring") as progress, folder.alone():
         for one in asked:
             progress(f"scoring {one.benchmark.name}")
-            with gathered_extras(one.benchmark, *scoring.files, meteor=scoring.meteor, several=True) as extras:
+            with gathered_extras(one.benchmark, scoring, several=True) as extras:
                 results.append(score_answers(one, folder, extras, versions=versions()))
     with display.progress("drawing the report"):
         write_reports(folder, [*results, *_scored_before(results, folder)])
@@ -283,7 +269,7 @@ def _launch(wish: Wish) -> "Launch":
             fix="leave --device and --device-map out",
         )
     machine = this_machine(Wanted(device=kind))
-    on_gpus = machine.gpus > 0 and kind != "cpu" and not device.startswith("mps")
+    on_gpus = machine.gpus > 0 and kind != "cpu"
     count = 1 if single else wish.num_processes
     wanted = Wanted(num_gpus=count, device=kind) if on_gpus else Wanted(num_processes=count, device=kind)
     if wish.num_processes is None and "RANK" in os.environ:

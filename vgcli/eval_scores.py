@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +18,22 @@ if TYPE_CHECKING:
 PREDICTIONS = "predictions.jsonl"
 
 
+@dataclass(frozen=True)
+class Scoring:
+    """What some scores need beside the answers: files of proposals and similar words, and whether METEOR is wanted."""
+
+    proposals: Path | None = None
+    word_similarities: Path | None = None
+    meteor: bool = True
+
+
 def score_stored(
     benchmark: "AnyBenchmark",
     predictions: Path,
+    scoring: Scoring,
     *,
     truth: Path | None,
     euler: Euler | None,
-    files: tuple[Path | None, Path | None],
-    meteor: bool,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -33,10 +42,9 @@ def score_stored(
     Args:
         benchmark: that the answers are to.
         predictions: JSON lines.
+        scoring: what some scores need.
         truth: a file with the truths, where the lines do not carry them.
         euler: of angles in the answers, where the lines do not say it.
-        files: proposals and similarities of words.
-        meteor: whether METEOR is wanted.
         out: folder of report.json; beside the answers where None.
         as_json: print the JSON instead of tables, and write only with `out`.
     """
@@ -49,7 +57,7 @@ def score_stored(
 
         found = read_predictions(predictions, benchmark, truth=truth, euler_convention=euler)
         progress("scoring")
-        with gathered_extras(benchmark, *files, meteor=meteor) as extras:
+        with gathered_extras(benchmark, scoring) as extras:
             report = score(
                 benchmark,
                 found.items,
@@ -92,11 +100,10 @@ def example_lines(benchmark: "AnyBenchmark") -> list[str]:
 def show_comparison(
     first: Path,
     second: Path,
+    scoring: Scoring,
     *,
     truth: Path | None,
     euler: Euler | None,
-    files: tuple[Path | None, Path | None],
-    meteor: bool,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -119,7 +126,7 @@ def show_comparison(
                 f"{place}: {note}" for place, run in zip(("first", "second"), runs, strict=True) for note in run.notes
             ]
             progress(f"comparing {benchmark.name}")
-            with gathered_extras(benchmark, *files, meteor=meteor, several=first.is_dir()) as extras:
+            with gathered_extras(benchmark, scoring, several=first.is_dir()) as extras:
                 found[benchmark.name] = compare(benchmark, runs[0].items, runs[1].items, extras, notes=notes)
     alone = next(iter(found.values())) if len(found) == 1 else None
     text = alone.to_json() if alone else _joined({name: one.to_json() for name, one in found.items()})
@@ -174,20 +181,12 @@ def _joined(texts: dict[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def gathered_extras(
-    benchmark: "AnyBenchmark",
-    proposals: Path | None,
-    similarities: Path | None,
-    *,
-    meteor: bool,
-    several: bool = False,
-) -> "Iterator[Extras]":
+def gathered_extras(benchmark: "AnyBenchmark", scoring: Scoring, *, several: bool = False) -> "Iterator[Extras]":
     """Yield what some scores need beside the answers; the report says what is missing.
 
     Args:
         benchmark: to be scored.
-        proposals, similarities: files.
-        meteor: whether METEOR is wanted.
+        scoring: files, and whether METEOR is wanted.
         several: this is one of several benchmarks, and takes of the files what it needs.
 
     Raises:
@@ -197,6 +196,7 @@ def gathered_extras(
     from vgcli_core.evaluation.extras import read_proposals, read_similarities
     from vgcli_core.evaluation.meteor import Meteor, MeteorProcess, find_meteor
 
+    proposals, similarities = scoring.proposals, scoring.word_similarities
     for option, value, name in (
         ("--proposals", proposals, "proposals"),
         ("--word-similarities", similarities, "word_similarity"),
@@ -205,7 +205,7 @@ def gathered_extras(
             raise UsageError(f"{option} says nothing to {benchmark.name}", fix=f"leave out {option}")
     boxes = read_proposals(proposals) if proposals and "proposals" in benchmark.needs else None
     similar = read_similarities(similarities) if similarities and "word_similarity" in benchmark.needs else None
-    jar = find_meteor() if meteor and "meteor" in benchmark.needs else None
+    jar = find_meteor() if scoring.meteor and "meteor" in benchmark.needs else None
     if not isinstance(jar, Meteor):
         yield Extras(boxes, similar)
         return

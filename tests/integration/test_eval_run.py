@@ -240,6 +240,16 @@ def test_the_report_is_of_the_whole_run(world, tmp_path):
     assert again["reports"]["vsi_bench"] == found["reports"]["vsi_bench"]
 
 
+@forks
+def test_a_set_that_is_a_link_is_found_again(world, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "vsi_bench").symlink_to(shutil.copytree(world / "data" / "vsi_bench", tmp_path / "elsewhere"))
+    given = ["eval", "vsi_bench", "--model", world / "model", "--data", tmp_path / "data", "--out", tmp_path / "run"]
+    assert here(*given, "--device", "cpu", "--limit", "2", "--workers", "0").exit_code == 0
+    done = here("eval", "--out", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+
+
 def test_an_unfinished_run_is_not_scored(world, tmp_path):
     assert here(*words(world, tmp_path / "run", "--shard", "0/2")).exit_code == 0
     done = here("eval", "--out", tmp_path / "run")

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from vgcli_core.atomic import write_text
-from vgcli_core.evaluation.benchmark import Extras
+from vgcli_core.evaluation.benchmark import Extras, Item
 from vgcli_core.evaluation.plan import Asked
 from vgcli_core.evaluation.predictions import read_predictions
-from vgcli_core.evaluation.report import SampleScore, report_of, score
+from vgcli_core.evaluation.report import Report, SampleScore, report_of, score
 from vgcli_core.evaluation.results import Result
 from vgcli_core.evaluation.run_folder import PAGE, PREDICTIONS, REPORT, SCORES, RunFolder
 
@@ -57,13 +57,7 @@ def score_answers(
     # One line per sample, for whoever looks for the hard ones.
     scores = [json.dumps({key: value for key, value in one._asdict().items() if value != ""}) for one in report.samples]
     write_text(folder.root / name / SCORES, "".join(f"{row}\n" for row in scores))
-    return Result(
-        asked.benchmark,
-        asked.prepared,
-        {sample.id: sample for sample in asked.samples},
-        {item.id: item for item in found.items},
-        report,
-    )
+    return _result(asked, found.items, report)
 
 
 def read_result(asked: Asked, folder: RunFolder) -> Result | None:
@@ -80,16 +74,10 @@ def read_result(asked: Asked, folder: RunFolder) -> Result | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     found = read_predictions(here / PREDICTIONS, asked.benchmark)
-    return Result(
-        asked.benchmark,
-        asked.prepared,
-        {sample.id: sample for sample in asked.samples},
-        {item.id: item for item in found.items},
-        report,
-    )
+    return _result(asked, found.items, report)
 
 
-def write_reports(folder: RunFolder, results: Sequence[Result], *, title: str = "") -> list[Path]:
+def write_reports(folder: RunFolder, results: Sequence[Result]) -> list[Path]:
     """Write the page and the JSON of a whole run; return their paths.
 
     Raises:
@@ -105,12 +93,8 @@ def write_reports(folder: RunFolder, results: Sequence[Result], *, title: str = 
     }
     write_text(folder.root / REPORT, json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     name = str(record.get("model", {}).get("name", ""))
-    write_page(folder.root / PAGE, results, record, title=title or f"{name}: vgllm eval".removeprefix(": "))
+    write_page(folder.root / PAGE, results, record, title=f"{name}: vgllm eval")
     return [folder.root / REPORT, folder.root / PAGE]
-
-
-def _sample_score(row: Mapping[str, Any]) -> SampleScore:
-    return SampleScore(row["id"], row["value"], row.get("unparsed", ""), row.get("failed", ""))
 
 
 def benchmark_facts(asked: Asked, *, limit: int | None) -> dict[str, Any]:
@@ -119,9 +103,18 @@ def benchmark_facts(asked: Asked, *, limit: int | None) -> dict[str, Any]:
     return {
         "dataset": manifest["dataset"],
         "split": asked.split,
-        "folder": str(asked.prepared.root.resolve()),
+        "folder": str(asked.prepared.root.absolute()),  # as it is called here, links included
         "samples": len(asked.samples),
         "limit": limit,
         "split_sha256": manifest["splits"][asked.split]["sha256"],
         "frames_sha256": manifest["frames"]["sha256"],
     }
+
+
+def _result(asked: Asked, items: Sequence[Item[Any]], report: Report) -> Result:
+    samples = {sample.id: sample for sample in asked.samples}
+    return Result(asked.benchmark, asked.prepared, samples, {item.id: item for item in items}, report)
+
+
+def _sample_score(row: Mapping[str, Any]) -> SampleScore:
+    return SampleScore(row["id"], row["value"], row.get("unparsed", ""), row.get("failed", ""))

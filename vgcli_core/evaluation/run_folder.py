@@ -351,6 +351,8 @@ def _in_words(key: str, was: object, wanted: object) -> str:
     if first == "model":
         name = rest.removeprefix("files.").rpartition(".")[0] if rest.startswith("files.") else ""
         return f"another model ({name} differs)" if name else "another model"
+    if first == "settings" and rest in ("system", "preprocessing", "decoding"):
+        return f"another version of vgllm (its {rest} differs)"
     if first == "settings":
         option = f"--{rest.partition('.')[0].replace('_', '-')}"
         return f"{option} differs" if "." in rest else f"{option} is {_said(wanted)}, and was {_said(was)}"

@@ -217,6 +217,15 @@ def test_the_folder_of_a_training_run_is_named(tmp_path, asked):
         RunFolder(tmp_path).open(record(asked), restart=True)
 
 
+def test_what_the_code_itself_asks_is_part_of_a_run(asked, folder):
+    folder.open(record(asked))
+    folder.start({"dtype": "float32"})
+    changed = record(asked)
+    changed["settings"] = {**changed["settings"], "preprocessing": 2}
+    with pytest.raises(UsageError, match="another version of vgllm"):
+        folder.check(changed)
+
+
 def test_benchmarks_may_be_added(asked, folder):
     folder.open(record(asked))
     folder.start({"dtype": "float32"})
