@@ -59,6 +59,16 @@ class Example:
     key: str = ""
     shortened: int = 0
 
+    @property
+    def tokens(self) -> int:
+        """Tokens of its text and pictures."""
+        return len(self.encoded.input_ids)
+
+    @property
+    def labelled(self) -> int:
+        """Tokens that are learnt."""
+        return _learnt(self.encoded)
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Each tensor that leaves a worker costs an open file: small ones travel as bytes, a micro-batch may have many.
         small = (self.encoded.input_ids.numpy(), self.encoded.labels.numpy(), self.grid_thw.numpy())
@@ -85,7 +95,7 @@ class MicroBatch:
     @property
     def tokens(self) -> int:
         """Tokens without padding."""
-        return sum(len(one.encoded.input_ids) for one in self.examples)
+        return sum(one.tokens for one in self.examples)
 
     @property
     def shortened(self) -> int:
@@ -95,7 +105,7 @@ class MicroBatch:
     @property
     def labelled(self) -> int:
         """Tokens that are learnt."""
-        return sum(_learnt(one.encoded) for one in self.examples)
+        return sum(one.labelled for one in self.examples)
 
 
 class Examples(Dataset["Example | Bad"]):
@@ -123,7 +133,7 @@ class Examples(Dataset["Example | Bad"]):
             sample = self.mixture.sample(index)
             name = sample.id
             example = self._cached(index, sample) or self._read(index, sample)
-            if _learnt(example.encoded) == 0:
+            if example.labelled == 0:
                 raise DataError("nothing of it is learnt: it has no answer")
         except VgllmError as error:
             return Bad(index, name, self.mixture.where(index), f"{error.what} ({error.where})".removesuffix(" ()"))

@@ -80,7 +80,7 @@ def _close() -> None:
 
 
 def _collate(found: Sequence[Example | Bad]) -> MicroBatch:
-    examples = [one for one in found if isinstance(one, Example)]
+    examples = [one for one in found if not isinstance(one, Bad)]
     if get_worker_info() is not None:
         for one in examples:
             if one.frames is not None:
