@@ -61,6 +61,13 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, rotary: RotaryTable | None = None) -> Tensor:
         """Attend within each of B sequences [B, N, C]; `rotary` holds cosines and sines [N, D] for one sequence."""
+        q, k, v = self.projected(x, rotary)
+        y = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v)
+        out: Tensor = self.proj(y.transpose(1, 2).reshape(x.shape))
+        return out
+
+    def projected(self, x: Tensor, rotary: RotaryTable | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries, keys and values [B, H, N, D] of [B, N, C], normed and turned as attention compares them."""
         batch, length, dim = x.shape
         x = x.to(self.qkv.weight.dtype)
         q, k, v = self.qkv(x).view(batch, length, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
@@ -68,9 +75,7 @@ class Attention(nn.Module):
             q, k = self.q_norm(q), self.k_norm(k)
         if rotary is not None:
             q, k = rotate(q, rotary), rotate(k, rotary)
-        y = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v)
-        out: Tensor = self.proj(y.transpose(1, 2).reshape(batch, length, dim))
-        return out
+        return q, k, v
 
 
 class Block(nn.Module):

@@ -77,18 +77,22 @@ class Aggregator(nn.Module):
         The first token of a frame is its camera token, then R registers, then patches row by row. Channels are the
         output of the frame attention followed by that of the global attention of the second to last pair.
         """
-        count, _, height, width = frames.shape
-        patches = self.patch_embed(imagenet_normalise(frames))
+        return self.scenes(frames[None])[0]
+
+    def scenes(self, frames: Tensor) -> Tensor:
+        """Map S scenes of F frames each, [S, F, 3, H, W], to tokens [S, F, 1 + R + h * w, 2C]: each as if alone."""
+        scenes, count, _, height, width = frames.shape
+        patches = self.patch_embed(imagenet_normalise(frames.flatten(0, 1)))
         special = torch.cat((self.camera_token, self.register_token), dim=2).float()  # [1, 2, 1 + R, C]
-        first_or_other = (torch.arange(count, device=frames.device) > 0).long()
+        first_or_other = (torch.arange(count, device=frames.device) > 0).long().repeat(scenes)
         x = torch.cat((special[0, first_or_other], patches), dim=1)
         size = (height // self.patch, width // self.patch)
         in_frame, across = scene_tables(count, *size, special.shape[2], self.head_dim, device=frames.device)
         last = len(self.frame_blocks) - 2
         for frame_block, global_block in zip(self.frame_blocks[: last + 1], self.global_blocks, strict=False):
             within: Tensor = frame_block(x, in_frame)
-            x = global_block(within.flatten(0, 1)[None], across).view_as(within)
-        return torch.cat((within, x), dim=-1)
+            x = global_block(within.reshape(scenes, -1, within.shape[-1]), across).view_as(within)
+        return torch.cat((within, x), dim=-1).unflatten(0, (scenes, count))
 
 
 class VGGT(nn.Module):
