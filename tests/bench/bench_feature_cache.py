@@ -25,12 +25,13 @@ from vgcli_core.model.processor import Processor
 from vgcli_core.model.vgllm import Features
 from vgcli_core.training.engines import start_engine
 from vgcli_core.training.examples import Example, MicroBatch
+from vgcli_core.training.objectives.answers import Answers, Cached
 from vgcli_core.training.parts import choose
 from vgcli_core.training.processes import start_processes
 from vgcli_core.training.published_models import PUBLISHED
 from vgcli_core.training.recipe import Data, DataSet, Recipe, Run
 from vgcli_core.training.sizes import Sizes, sizes_of
-from vgcli_core.training.trainer import Done, Loop, LossOf
+from vgcli_core.training.trainer import Done, Loop
 from vgcli_core.training.work import decoder_work, encoders_work, sample_work
 
 FULL = "Qwen/Qwen2.5-VL-3B-Instruct"
@@ -151,10 +152,12 @@ def main() -> None:
         def read(one: Example) -> Features:
             return cache.read(one.key)
 
-        engine = start_engine(processes, LossOf(model), model, parts, recipe.optim)
+        reading = Answers(recipe, model, processor, processes.device, Cached(read, cache))
+        encoding = Answers(recipe, model, processor, processes.device)
+        engine = start_engine(processes, encoding.module, model, parts, recipe.optim)
         # One optimiser: a step of the one kind, a step of the other.
-        with_cache = Loop(recipe, processes, engine, processor, read, 100)
-        without = Loop(recipe, processes, engine, processor, None, 100)
+        with_cache = Loop(recipe, processes, engine, reading, 100)
+        without = Loop(recipe, processes, engine, encoding, 100)
         # At the schedule's first rate, which is 0: both steps see the same weights.
         first = (step(without, plainly), step(with_cache, cached))
         seconds = [(step(without, plainly).seconds, step(with_cache, cached).seconds) for _ in range(args.rounds)]

@@ -26,12 +26,13 @@ from vgcli_core.training.engines import start_engine
 from vgcli_core.training.examples import MicroBatch
 from vgcli_core.training.fitting import overhead_of
 from vgcli_core.training.memory import Longest, Memory, memory_of
+from vgcli_core.training.objectives.answers import Answers
 from vgcli_core.training.parts import choose
 from vgcli_core.training.processes import start_processes
 from vgcli_core.training.published_models import PUBLISHED
 from vgcli_core.training.recipe import Data, DataSet, Lora, Recipe, Run, Trained
 from vgcli_core.training.sizes import sizes_of
-from vgcli_core.training.trainer import Loop, LossOf
+from vgcli_core.training.trainer import Loop
 
 _THRESHOLD = "MALLOC_MMAP_THRESHOLD_"  # of glibc: larger blocks go back to the system when they are freed
 MERGER_ONLY = Trained(language_model="none")
@@ -114,8 +115,9 @@ def run(case: str, size: str, device: str, frames: int | None) -> tuple[Memory, 
     parts = choose(model, recipe.trained, recipe.lora)
     if checkpoints:
         model.backbone.checkpoint_gradients()
-    engine = start_engine(processes, LossOf(model), model, parts, recipe.optim)
-    loop = Loop(recipe, processes, engine, processor, None, 10, updates=1)
+    answers = Answers(recipe, model, processor, processes.device)
+    engine = start_engine(processes, answers.module, model, parts, recipe.optim)
+    loop = Loop(recipe, processes, engine, answers, 10, updates=1)
     built = memory(processes.device) - before
     batch = MicroBatch([one], [])
     with Peak(processes.device) as peak:

@@ -12,10 +12,10 @@ from vgcli_core.model.positions import batch_positions
 from vgcli_core.model.vgllm import VGLLM, Features, ModelInputs
 from vgcli_core.training import trainer
 from vgcli_core.training.engines import start_engine
+from vgcli_core.training.objectives.answers import Answers, LossOf
 from vgcli_core.training.parts import choose, learns
 from vgcli_core.training.processes import start_processes
 from vgcli_core.training.recipe import Data, DataSet, Lora, Recipe, Run, Trained
-from vgcli_core.training.trainer import LossOf
 
 LOSS = 2e-5
 # Recorded gradients reach into the 2D tower; the paper's recipe leaves it alone.
@@ -154,15 +154,22 @@ class Recorded:
         self.tokens, self.labelled = int(inputs.attention_mask.sum()), int((inputs.labels[:, 1:] != -100).sum())
 
 
+class Recordings(Answers):
+    """Answers whose inputs are recorded ones."""
+
+    def inputs(self, batch, seed):
+        return batch.inputs
+
+
 def test_a_step_of_the_loop_has_the_recorded_loss_and_gradients(cases, monkeypatch):
-    monkeypatch.setattr(trainer, "inputs_of", lambda batch, *_, **__: batch.inputs)
     recipe = Recipe(data=Data(sets={"none": DataSet(dataset="rooms")}), run=Run(precision="fp32"))
     for case in cases:
         for turns in ([case.batch()], rows(case)):
             model = ready(case, recipe.trained)
             processes = start_processes(recipe, device="cpu")
             learnt = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
-            engine = start_engine(processes, LossOf(model), model, {"language_model": learnt}, recipe.optim)
+            answers = Recordings(recipe, model, None, processes.device)
+            engine = start_engine(processes, answers.module, model, {"language_model": learnt}, recipe.optim)
             gradients = {}
 
             def update(factor, update=engine.update, model=model, gradients=gradients):
@@ -170,7 +177,7 @@ def test_a_step_of_the_loop_has_the_recorded_loss_and_gradients(cases, monkeypat
                 return update(factor)
 
             monkeypatch.setattr(engine, "update", update)
-            loop = trainer.Loop(recipe, processes, engine, None, None, 10)
+            loop = trainer.Loop(recipe, processes, engine, answers, 10)
             done = loop.step(0, len(turns), iter([Recorded(turn) for turn in turns]))
             processes.close()
             check(case, (done.loss, gradients), recipe.trained)

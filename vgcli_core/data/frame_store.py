@@ -135,8 +135,8 @@ def check_name(name: str) -> str:
 
 
 def is_picture(name: str) -> bool:
-    """Tell a frame from a text file that is stored beside it (`Work.file`)."""
-    return not name.endswith(".txt")
+    """Tell a frame from another file that is stored beside it (`Work.file`)."""
+    return not name.endswith((".txt", ".safetensors"))
 
 
 def read_images(sample: Sample, root: Path) -> list[Pixels]:

@@ -7,7 +7,7 @@ patch of 14 pixels has 2x2 of them.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,10 +84,9 @@ def truth_path(frame: str) -> str:
     return (PurePosixPath(frame).parent / FILE).as_posix()
 
 
-def read_truth(path: Path) -> SceneTruth:
-    """Read a file. Raises DataError where it is missing or damaged."""
+def from_bytes(data: bytes, *, where: str) -> SceneTruth:
+    """Read a file. Raises DataError where it is damaged."""
     try:
-        data = path.read_bytes()
         found = load(data)
         labels = tuple(map(str, json.loads(_metadata(data)[_LABELS])))
         return SceneTruth(
@@ -98,14 +97,8 @@ def read_truth(path: Path) -> SceneTruth:
             found["camera_to_world"],
             found["intrinsics"],
         )
-    except FileNotFoundError as error:
-        raise DataError(
-            "there is no truth of this scene",
-            where=str(path),
-            fix="prepare the set with it: vgllm prepare rooms --set truth=true",
-        ) from error
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise DataError("the truth of a scene cannot be read", where=str(path), fix="prepare the set again") from error
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise DataError("the truth of a scene cannot be read", where=where, fix="prepare the set again") from error
 
 
 def _metadata(data: bytes) -> dict[str, str]:

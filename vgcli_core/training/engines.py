@@ -54,7 +54,11 @@ class Engine(Protocol):
 def start_engine(
     processes: Processes, module: nn.Module, model: VGLLM, parts: Mapping[Part, list[str]], optim: Optim
 ) -> Engine:
-    """Wrap a model for training on these processes; `module` calls `model` and returns its loss."""
+    """Wrap a model for training on these processes.
+
+    `module` calls `model` and returns its loss. What it has in `heads` is trained too, and saved in checkpoints as
+    `heads.NAME`, but is no part of the model.
+    """
     kind = Zero if processes.zero else Plain
     return kind(processes, module, model, parts, optim)
 
@@ -65,7 +69,10 @@ class _Base(ABC):
     ) -> None:
         self.processes, self.model, self.optim = processes, model, optim
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        groups = parameter_groups(self.parameters, parts, optim)
+        heads: Part = "heads"
+        beside = {f"{heads}.{name}": p for name, p in _heads(module).named_parameters()}
+        self.parameters |= beside
+        groups = parameter_groups(self.parameters, {**parts, heads: list(beside)}, optim)
         self.optimizer: Any = adamw(groups, optim, processes.device)
         self.module = self._prepare(module)
 
@@ -288,6 +295,11 @@ class Zero(_Base):
             return
         utils.safe_set_full_fp32_param(parameter, value)
         parameter.data.copy_(value)
+
+
+def _heads(module: nn.Module) -> nn.Module:
+    found: nn.Module = getattr(module, "heads", nn.Module())
+    return found
 
 
 def _shape(parameter: nn.Parameter) -> torch.Size:

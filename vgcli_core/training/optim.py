@@ -19,6 +19,7 @@ GROUPS: dict[Part, str] = {
     "connector": "vision",
     "vision_tower": "vision",
     "geometry_encoder": "vision",
+    "heads": "language_model",
 }
 
 

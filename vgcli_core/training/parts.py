@@ -7,6 +7,7 @@
 | connector | the 2D tower's own merger |
 | vision_tower | the 2D tower without its merger |
 | geometry_encoder | VGGT or Pi3 |
+| heads | what an objective needs to compute its losses; not a part of the model |
 """
 
 from typing import Any, get_args
@@ -19,7 +20,7 @@ from vgcli_core.model.lora import add_adapters, is_adapter
 from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.training.recipe import Lora, Part, Trained
 
-PARTS: tuple[Part, ...] = get_args(Part)
+PARTS: tuple[Part, ...] = tuple(part for part in get_args(Part) if part != "heads")
 
 # The first prefix that fits decides.
 _PREFIXES: tuple[tuple[str, Part], ...] = (

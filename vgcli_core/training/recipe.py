@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-Part = Literal["language_model", "geometry_merger", "connector", "vision_tower", "geometry_encoder"]
+Part = Literal["language_model", "geometry_merger", "connector", "vision_tower", "geometry_encoder", "heads"]
 
 # Names of sets are parts of dotted keys, and folders.
 _SET_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -132,6 +132,29 @@ class Batch(Section):
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
+class Objective(Section):
+    """What is learnt, and by which losses. Heads that a loss needs are trained beside the model and left out of it."""
+
+    kind: Literal["answers", "geometry", "regions"] = Field(
+        "answers",
+        description="answers: the text of the set's answers; geometry, regions: pre-training of an encoder on truth "
+        "that the set holds for every frame",
+    )
+    depth: float = Field(1.0, ge=0, description="geometry: error of log depth")
+    points: float = Field(0.5, ge=0, description="geometry: error of points in the first camera, metres")
+    cameras: float = Field(1.0, ge=0, description="geometry: error of camera positions, rotations, focal lengths")
+    matches: float = Field(0.2, ge=0, description="geometry: where in the first frame a patch is seen, as attention")
+    on_objects: float = Field(3.0, gt=0, description="geometry: weight of what shows an object; other cells have 1")
+    mirror: bool = Field(True, description="geometry: mirror and reverse half of the frame lists")
+    labels: tuple[str, ...] = Field((), description="regions: what is told apart; anything else is one more label")
+
+    @model_validator(mode="after")
+    def _labels_are_there(self) -> Self:
+        if self.kind == "regions" and not self.labels:
+            raise ValueError("objective.kind is regions, and objective.labels names no label")
+        return self
+
+
 class Optim(Section):
     """AdamW, three groups of parameters; frozen parts have no learning rate."""
 
@@ -191,6 +214,7 @@ class Recipe(Section):
     start: Start = Field(Start(), description="weights and architecture")
     trained: Trained = Field(Trained(), description="parts that learn")
     lora: Lora = Field(Lora(), description="adapters")
+    objective: Objective = Field(Objective(), description="losses")
     data: Data = Field(description="the mixture")
     batch: Batch = Field(Batch(), description="grouping of samples")
     optim: Optim = Field(Optim(), description="optimiser")
@@ -204,6 +228,26 @@ class Recipe(Section):
         if trained.geometry_encoder and not geometry:
             raise ValueError("trained.geometry_encoder is true, and start.geometry_encoder is none")
         merger = trained.geometry_merger and geometry
-        if trained.language_model == "none" and not (merger or trained.connector or trained.vision_tower):
+        encoders = trained.connector or trained.vision_tower or trained.geometry_encoder
+        if trained.language_model == "none" and not (merger or encoders):
             raise ValueError("no part is trained: set a key of trained")
+        return self
+
+    @model_validator(mode="after")
+    def _objective_fits(self) -> Self:
+        wanted = {"geometry": {"geometry_encoder"}, "regions": {"vision_tower", "connector"}}.get(self.objective.kind)
+        if wanted is None:
+            return self
+        chosen = {name for name, value in self.trained.model_dump().items() if value not in (False, "none")}
+        if chosen != wanted:
+            raise ValueError(
+                f"objective.kind is {self.objective.kind}, which trains {' and '.join(sorted(wanted))} and nothing "
+                f"else, and trained has {', '.join(sorted(chosen))}"
+            )
+        if self.objective.kind == "geometry" and self.start.geometry_encoder != "vggt":
+            raise ValueError("objective.kind is geometry, and start.geometry_encoder is not vggt")
+        if self.run.zero:
+            raise ValueError(f"objective.kind is {self.objective.kind}, and run.zero is not 0")
+        if self.validation.generate:
+            raise ValueError(f"objective.kind is {self.objective.kind}, and validation.generate asks for answers")
         return self

@@ -1,6 +1,6 @@
 """One training run, from the first check to the finished model; in the same folder it goes on where it was stopped."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,10 +17,11 @@ from vgcli_core.processes.signals import StopRequest
 from vgcli_core.training.caching import fill
 from vgcli_core.training.checkpoints import Saved
 from vgcli_core.training.engines import Engine, start_engine
-from vgcli_core.training.examples import Example, Examples
+from vgcli_core.training.examples import Example
 from vgcli_core.training.loading import load, lost_worker
 from vgcli_core.training.log import RunLog, read_log
 from vgcli_core.training.loss_picture import draw_loss
+from vgcli_core.training.objectives import Cached, chosen, start_objective
 from vgcli_core.training.order import Step, planned, share_of
 from vgcli_core.training.parts import choose
 from vgcli_core.training.processes import Processes, start_processes
@@ -39,7 +40,7 @@ from vgcli_core.training.run_folder import BEST, MODEL, PICTURE, RunFolder
 from vgcli_core.training.sets import open_sets
 from vgcli_core.training.start import Started, start
 from vgcli_core.training.trackers import Trackers, check_trackers
-from vgcli_core.training.trainer import Done, Loop, LossOf, evaluation_mode, peak_memory, record_of
+from vgcli_core.training.trainer import Done, Loop, evaluation_mode, peak_memory, record_of
 
 _SPEED_OF = 20  # steps whose speed forecasts the time that is left
 
@@ -111,7 +112,7 @@ class _Run:
         found = self.folder.take(recipe, self.settings, data, stack=self.stack, say=self.watch.say)
         checkpoint = found.checkpoint
         hold_out = recipe.validation.hold_out if recipe.validation.every else 0
-        mixture, held_out = mix(parts, seed=recipe.seed, hold_out=hold_out)
+        mixture, held_out = (chosen(one, recipe) for one in mix(parts, seed=recipe.seed, hold_out=hold_out))
         if recipe.validation.every and recipe.validation.best == "loss" and not len(held_out):
             raise UsageError(
                 "nothing can be held out: whole scenes are, and one must be left to train on",
@@ -130,22 +131,17 @@ class _Run:
             return Outcome("finished", len(plan), len(plan), out, bad=checkpoint.state["bad"] if checkpoint else 0)
         started, trained = self._start()
         self._record(started, data, mixture.counts, done)
-        features, cache = self._features(started, trained, (mixture, held_out))
-        engine = start_engine(self.processes, LossOf(started.model), started.model, trained, recipe.optim)
-        loop = Loop(recipe, self.processes, engine, started.processor, features, len(plan))
+        cached = self._features(started, trained, (mixture, held_out))
+        objective = start_objective(recipe, started, self.processes.device, cached)
+        engine = start_engine(self.processes, objective.module, started.model, trained, recipe.optim)
+        loop = Loop(recipe, self.processes, engine, objective, len(plan))
         if checkpoint:
             self._resume(checkpoint, loop)
-        examples, held = (
-            Examples(
-                one, started.processor, max_length=recipe.data.max_length, too_long=recipe.data.too_long, cache=cache
-            )
-            for one in (mixture, held_out)
-        )
         log = RunLog(out if self.processes.first else None, done)
         self.stack.callback(log.close)
         trackers = self._trackers(done)
         turns = [share_of(step, self.processes.rank, self.processes.world) for _, step in plan[done:]]
-        stream = load(examples, [turn for own in turns for turn in own], workers=recipe.data.workers)
+        stream = load(objective.examples(mixture), [turn for own in turns for turn in own], workers=recipe.data.workers)
         self.folder.status("running", step=done, steps=len(plan))
         with StopRequest(noticed=lambda name: self.watch.say(f"{name}: saving after this step")) as stop:
             for at, own in enumerate(turns, start=done + 1):
@@ -156,7 +152,7 @@ class _Run:
                 loop.check_bad(result)
                 measures: Mapping[str, float] = {}
                 if recipe.validation.every and (at % recipe.validation.every == 0 or at == len(plan)):
-                    measures = self._measure(loop, held, started)
+                    measures = self._measure(loop, held_out, started)
                     log.validation(at, measures)
                     self._keep_best(measures, at, loop.engine, started)
                 now = self._report(trackers, at, result, loop, measures)
@@ -218,11 +214,11 @@ class _Run:
 
     def _features(
         self, started: Started, trained: Mapping[Part, Sequence[str]], mixtures: tuple[Mixture, Mixture]
-    ) -> tuple[Callable[[Example], Features] | None, FeatureCache | None]:
+    ) -> Cached | None:
         """Compute once what frozen encoders give, and return where examples find it; None without a cache."""
         settings, model = self.settings, started.model
         if settings.cache is None:
-            return None, None
+            return None
         learning = [part for part in ("connector", "vision_tower", "geometry_encoder") if part in trained]
         if learning:
             raise UsageError(
@@ -253,7 +249,7 @@ class _Run:
             pixels = pixels_of(example.frames.to(self.processes.device))
             return model.encode(pixels.pixel_values, pixels.grid_thw, pixels.geometry_frames)
 
-        return features, cache
+        return Cached(features, cache)
 
     def _resume(self, checkpoint: Saved, loop: Loop) -> None:
         self.watch.doing(f"reading {checkpoint.folder.name}")
@@ -286,16 +282,17 @@ class _Run:
             return ""
         return next(name for name in self.processes.lists([stop.requested]) if name)
 
-    def _measure(self, loop: Loop, held: Examples, started: Started) -> Mapping[str, float]:
+    def _measure(self, loop: Loop, held: Mixture, started: Started) -> Mapping[str, float]:
         measures: dict[str, float] = {}
         count, micro = len(held), self.recipe.batch.micro
         if count:
             self.watch.doing("measuring the held-out loss")
             step = Step(tuple(tuple(range(place, min(place + micro, count))) for place in range(0, count, micro)))
             turns = share_of(step, self.processes.rank, self.processes.world)
-            loss, bad = loop.held_out(load(held, turns, workers=min(2, self.recipe.data.workers)))
-            if loss is not None:
-                measures["loss"] = loss
+            means, bad = loop.held_out(
+                load(loop.objective.examples(held), turns, workers=min(2, self.recipe.data.workers))
+            )
+            measures |= means
             if bad:
                 self.watch.say(f"{bad} held-out samples could not be used")
         if self.validate is not None:

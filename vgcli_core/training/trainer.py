@@ -7,7 +7,8 @@ seed of its own, so they too do not depend on who runs it, and no state of a gen
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +18,9 @@ from torch import Tensor, nn
 
 from vgcli_core.data.draws import seed_of
 from vgcli_core.errors import DataError, VgllmError
-from vgcli_core.model.processor import Processor
-from vgcli_core.model.vgllm import VGLLM, Features, ModelInputs
 from vgcli_core.training.engines import Engine
-from vgcli_core.training.examples import Bad, Example, MicroBatch, inputs_of
+from vgcli_core.training.examples import Bad, MicroBatch
+from vgcli_core.training.objectives.objective import Objective
 from vgcli_core.training.optim import lr_factor
 from vgcli_core.training.processes import Processes
 from vgcli_core.training.recipe import Recipe
@@ -28,18 +28,6 @@ from vgcli_core.training.recipe import Recipe
 
 class NonFiniteLoss(VgllmError):
     """The loss or the gradient is not a number."""
-
-
-class LossOf(nn.Module):
-    """The model as the loop calls it: inputs to the loss, added up over the labelled tokens."""
-
-    def __init__(self, model: VGLLM) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, inputs: ModelInputs) -> Tensor:
-        """Return a float32 scalar."""
-        return self.model.loss_sum(inputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +64,7 @@ class Loop:
     recipe: Recipe
     processes: Processes
     engine: Engine
-    processor: Processor
-    features: Callable[[Example], Features] | None
+    objective: Objective
     steps: int
     updates: int = 0
     bad: int = 0
@@ -125,24 +112,30 @@ class Loop:
         seconds = time.perf_counter() - started
         return Done(mean, norm, lr, samples, tokens, labelled, shortened, bad, wait, seconds)
 
-    def held_out(self, stream: Iterator[MicroBatch]) -> tuple[float | None, int]:
-        """Return the mean loss over all processes' samples, in evaluation mode, and how many could not be used.
+    def held_out(self, stream: Iterator[MicroBatch]) -> tuple[dict[str, float], int]:
+        """Return means over all processes' samples, in evaluation mode, and how many samples could not be used.
 
-        The loss is None where none could.
+        "loss" is one of them, and what else the objective measures; there are none where no sample could be used.
 
         Raises:
             NonFiniteLoss: it is no number.
         """
         total, labelled, bad = 0.0, 0, 0
+        measures: Counter[str] = Counter()
         with evaluation_mode(self.engine.model), torch.no_grad():
             for batch in stream:
                 total += float(self._loss(batch, 0))
+                measures.update(self.objective.measured())
                 labelled += batch.labelled
                 bad += len(batch.bad)
-        total, count, bad_samples = self.processes.sums(total, labelled, bad)
+        names = self.objective.measures
+        total, count, bad_samples, *sums = self.processes.sums(total, labelled, bad, *(measures[one] for one in names))
         if not math.isfinite(total):
             raise _not_finite("the held-out loss", total, self.updates - 1, ["of the held-out part"])
-        return (total / count if count else None), round(bad_samples)
+        if not count:
+            return {}, round(bad_samples)
+        means = {name: value / count for name, value in zip(names, sums, strict=True)}
+        return {"loss": total / count, **means}, round(bad_samples)
 
     def check_bad(self, done: Done | None) -> None:
         """Stop where more samples were bad than the recipe allows, or every one so far.
@@ -167,13 +160,7 @@ class Loop:
         )
 
     def _loss(self, batch: MicroBatch, seed: int) -> Tensor:
-        inputs = inputs_of(
-            batch,
-            self.processor,
-            self.processes.device,
-            features=self.features,
-            packing=self.recipe.batch.packing,
-        )
+        inputs = self.objective.inputs(batch, seed)
         torch.manual_seed(seed % 2**63)
         half = self.recipe.run.precision == "bf16" and self.processes.zero == 0
         with torch.autocast(self.processes.device.type, torch.bfloat16, enabled=half):

@@ -282,7 +282,7 @@ def test_a_set_of_which_nothing_can_be_used_stops_a_run_at_once(rooms, tmp_path)
 def test_a_held_out_part_of_which_nothing_can_be_used_has_no_loss(rooms, tmp_path, monkeypatch):
     from vgcli_core.training.trainer import Loop
 
-    monkeypatch.setattr(Loop, "held_out", lambda self, stream: (None, 6))
+    monkeypatch.setattr(Loop, "held_out", lambda self, stream: ({}, 6))
     _, said = run(recipe(validation={"every": 2, "hold_out": 6}), rooms, tmp_path / "run")
     assert "6 held-out samples could not be used" in said
     assert not (tmp_path / "run" / "best").exists()

@@ -1,0 +1,66 @@
+"""The text of answers: what the paper's stage of training learns."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from vgcli_core.data.mixture import Mixture
+from vgcli_core.model.feature_cache import FeatureCache
+from vgcli_core.model.processor import Processor
+from vgcli_core.model.vgllm import VGLLM, Features, ModelInputs
+from vgcli_core.training.examples import Example, Examples, MicroBatch, inputs_of
+from vgcli_core.training.recipe import Recipe
+
+
+class LossOf(nn.Module):
+    """The model as the loop calls it: inputs to the loss, added up over the labelled tokens."""
+
+    def __init__(self, model: VGLLM) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: ModelInputs) -> Tensor:
+        """Return a float32 scalar."""
+        return self.model.loss_sum(inputs)
+
+
+@dataclass(frozen=True)
+class Cached:
+    """What encoders gave before, and where to read it."""
+
+    features: Callable[[Example], Features]
+    cache: FeatureCache
+
+
+class Answers:
+    """See `Objective`."""
+
+    measures: tuple[str, ...] = ()
+
+    def __init__(
+        self, recipe: Recipe, model: VGLLM, processor: Processor, device: torch.device, cached: Cached | None = None
+    ) -> None:
+        self.module: nn.Module = LossOf(model)
+        self._recipe, self._processor, self._device, self._cached = recipe, processor, device, cached
+
+    def examples(self, mixture: Mixture) -> Examples:
+        """Return them as token ids with frames, or with the name of what the encoders made of these."""
+        data = self._recipe.data
+        cache = self._cached.cache if self._cached else None
+        return Examples(mixture, self._processor, max_length=data.max_length, too_long=data.too_long, cache=cache)
+
+    def inputs(self, batch: MicroBatch, seed: int) -> ModelInputs:
+        """Return rows of tokens; nothing is drawn."""
+        return inputs_of(
+            batch,
+            self._processor,
+            self._device,
+            features=self._cached.features if self._cached else None,
+            packing=self._recipe.batch.packing,
+        )
+
+    def measured(self) -> Mapping[str, float]:
+        """Return nothing."""
+        return {}

@@ -1,0 +1,298 @@
+"""Pre-training of a geometry encoder: depth, points in the first camera, cameras, and which patches show one place.
+
+VGGT's tokens are trained through small heads on depth, a point map and camera parameters, as its own training does.
+Beside them one head of one global attention is told where in the first frame each patch is seen: without that, a small
+encoder does not begin to learn the motion of the camera for a long time.
+
+Shapes: S scenes of F frames; h x w patches with 2x2 cells each; N = h * w patches of a frame.
+Source: VGGT, arXiv 2503.11651, section 3.3 (depth, points, cameras).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from vgcli_core.data.draws import numpy_generator
+from vgcli_core.data.mixture import Mixture
+from vgcli_core.data.scene_truth import CELL
+from vgcli_core.model.geometry_encoders.blocks import scene_tables
+from vgcli_core.model.geometry_encoders.vggt import VGGT
+from vgcli_core.model.pixels import PATCH
+from vgcli_core.model.vgllm import VGLLM
+from vgcli_core.training.examples import MicroBatch
+from vgcli_core.training.objectives.scenes import SceneExample, Scenes, scenes_of, stacked
+from vgcli_core.training.recipe import Objective as Losses
+from vgcli_core.training.recipe import Recipe
+
+_SIDE = PATCH // CELL  # cells of a patch, along one side
+_USUAL_DEPTH = 2.5  # metres: what an untrained head says
+_HIDDEN = 0.05  # a place is hidden from the first camera where something is nearer by this share of its depth
+_NEAREST = 0.05  # metres in front of the first camera
+
+
+@dataclass(frozen=True, slots=True)
+class SceneBatch:
+    """S scenes of F frames.
+
+    Attributes:
+        frames: [S, F, 3, H, W] in [0, 1].
+        depth: [S, F, 2h, 2w] metres; 0 where it is not known.
+        on_object: [S, F, 2h, 2w] whether a cell shows an object.
+        cameras: [S, F, 4, 4] each camera to the first one's axes, metres.
+        intrinsics: [S, 3, 3] pixels.
+        lists: S, or 0 where nothing is to be learnt.
+    """
+
+    frames: Tensor
+    depth: Tensor
+    on_object: Tensor
+    cameras: Tensor
+    intrinsics: Tensor
+    lists: int
+
+
+class Heads(nn.Module):
+    """From tokens of width C to depth, points and cameras; forgotten after training."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.cells = nn.Linear(dim, 4 * _SIDE**2)
+        self.camera = nn.Sequential(nn.LayerNorm(2 * dim), nn.Linear(2 * dim, dim), nn.GELU(), nn.Linear(dim, 13))
+
+    def forward(self, tokens: Tensor, special: int, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Read tokens [S, F, special + N, C].
+
+        Returns:
+            Log depth [S, F, 2h, 2w]; points [S, F, 2h, 2w, 3] in the first camera, metres; camera to first camera
+            [S, F, 3, 4]; log of the focal length as a share of the picture's width [S, F].
+        """
+        patches = self.norm(tokens[:, :, special:])
+        cells = self.cells(patches).float().unflatten(-1, (_SIDE, _SIDE, 4)).unflatten(2, size)
+        cells = cells.permute(0, 1, 2, 4, 3, 5, 6).flatten(4, 5).flatten(2, 3)  # [S, F, 2h, 2w, 4]
+        depth = cells[..., 0] + torch.log(torch.tensor(_USUAL_DEPTH))
+        camera = self.camera(torch.cat((tokens[:, :, 0], tokens[:, :, special:].mean(2)), dim=-1)).float()
+        pose = camera[..., :12].unflatten(-1, (3, 4)) + torch.eye(4, device=camera.device)[:3]
+        return depth, cells[..., 1:], pose, camera[..., 12]
+
+
+class GeometryLoss(nn.Module):
+    """The losses of `recipe.objective`, each a mean over its scene, added up over scenes."""
+
+    def __init__(self, encoder: VGGT, losses: Losses) -> None:
+        super().__init__()
+        self.encoder, self.losses = encoder, losses
+        self.heads = Heads(encoder.dim)
+        self.last: dict[str, float] = {}
+
+    def forward(self, batch: SceneBatch) -> Tensor:
+        """Return a float32 scalar."""
+        aggregator = self.encoder.aggregator
+        compared: list[Tensor] = []
+        block = aggregator.global_blocks[(self.encoder.config.depth - 1) // 2]
+        watching = block.attn.register_forward_pre_hook(lambda _, given: compared.append(given[0]))
+        try:
+            tokens = aggregator.scenes(batch.frames)
+        finally:
+            watching.remove()
+        special = 1 + aggregator.num_registers
+        size = (batch.depth.shape[2] // _SIDE, batch.depth.shape[3] // _SIDE)
+        log_depth, points, cameras, focal = self.heads(tokens, special, size)
+        known = batch.depth > 0
+        weight = known * torch.where(batch.on_object, self.losses.on_objects, 1.0)
+        depth_error = (log_depth - batch.depth.clamp(min=1e-3).log()).abs()
+        true_points = points_of(batch)
+        point_error = (points - true_points).abs().mean(-1)
+        moved = (cameras - batch.cameras[:, :, :3]).abs()
+        share = batch.intrinsics[:, 0, 0] / batch.frames.shape[-1]
+        focal_error = (focal - share.log()[:, None]).abs().mean(1)
+        place_error, turn_error = moved[:, 1:, :, 3].mean((1, 2)), moved[:, 1:, :, :3].mean((1, 2, 3))
+        camera_error = place_error + 2 * turn_error + 0.5 * focal_error
+        matching, found = self._matching(compared[0], batch, true_points, size, special)
+        total = (
+            self.losses.depth * _mean(depth_error, weight)
+            + self.losses.points * _mean(point_error, weight)
+            + self.losses.cameras * camera_error
+            + self.losses.matches * matching
+        )
+        shown = known & batch.on_object
+        measures = {
+            "depth": _mean(depth_error, known),
+            "depth on objects": _mean(depth_error, shown),
+            "points on objects": _mean((points - true_points).norm(dim=-1), shown),
+            "camera place": place_error,
+            "camera turn": turn_error,
+            "focal length": focal_error,
+            "matched": found,
+        }
+        counts = batch.lists > 0
+        self.last = {name: float(value.detach().sum()) * counts for name, value in measures.items()}
+        return total.sum() * counts
+
+    def _matching(
+        self, entering: Tensor, batch: SceneBatch, points: Tensor, size: tuple[int, int], special: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return [S] the mean cross-entropy, and the share of patches whose best match is within one patch."""
+        aggregator = self.encoder.aggregator
+        frames = batch.frames.shape[1]
+        attention = aggregator.global_blocks[(self.encoder.config.depth - 1) // 2].attn
+        _, across = scene_tables(frames, *size, special, aggregator.head_dim, device=entering.device)
+        queries, keys, _ = attention.projected(entering, across)
+        split = (frames, special + size[0] * size[1])
+        asked = queries[:, 0].unflatten(1, split)[:, 1:, special:]  # [S, F - 1, N, D]
+        there = keys[:, 0].unflatten(1, split)[:, 0, special:]  # [S, N, D]
+        scores = torch.einsum("sfnd,smd->sfnm", asked.float(), there.float()) * aggregator.head_dim**-0.5
+        wanted, seen = matches(batch, points, size)
+        error = -(wanted * scores.log_softmax(-1)).sum(-1)
+        rows, columns = scores.argmax(-1) // size[1], scores.argmax(-1) % size[1]
+        true_rows, true_columns = wanted.argmax(-1) // size[1], wanted.argmax(-1) % size[1]
+        near = ((rows - true_rows).abs() <= 1) & ((columns - true_columns).abs() <= 1)
+        return _mean(error, seen), _mean(near.float(), seen)
+
+
+class Geometry:
+    """See `Objective`."""
+
+    measures: tuple[str, ...] = (
+        *("depth", "depth on objects", "points on objects", "camera place", "camera turn", "focal length", "matched"),
+    )
+
+    def __init__(self, recipe: Recipe, model: VGLLM, device: torch.device) -> None:
+        encoder = model.geometry_encoder
+        if not isinstance(encoder, VGGT):
+            raise TypeError("the recipe says vggt")
+        self._loss = GeometryLoss(encoder, recipe.objective).to(device)
+        self.module: nn.Module = self._loss
+        self._recipe, self._device = recipe, device
+
+    def examples(self, mixture: Mixture) -> Scenes:
+        """Return frames with their truth."""
+        return Scenes(mixture, frame_width=self._recipe.start.frame_width)
+
+    def inputs(self, batch: MicroBatch, seed: int) -> SceneBatch:
+        """Return a batch of scenes; half of them mirrored, half of them from the last frame to the first."""
+        found = scene_batch(scenes_of(batch), self._device, learnt=bool(batch.examples))
+        if not self._recipe.objective.mirror or not torch.is_grad_enabled():
+            return found
+        draws = numpy_generator(seed, "mirror").random((2, len(found.frames))) < 0.5
+        mirror, reverse = torch.from_numpy(draws).to(found.frames.device)
+        return reversed_(mirrored(found, mirror), reverse)
+
+    def measured(self) -> Mapping[str, float]:
+        """Return errors of the last micro-batch: log depth, metres, entries of rotations; added up over scenes."""
+        return self._loss.last
+
+
+def scene_batch(examples: Sequence[SceneExample], device: torch.device, *, learnt: bool = True) -> SceneBatch:
+    """Put examples of frame lists of one length and size together; not `learnt`, their loss is 0."""
+    cameras = stacked(examples, "camera_to_world", device)
+    return SceneBatch(
+        stacked(examples, "frames", device).permute(0, 1, 4, 2, 3).float() / 255,
+        stacked(examples, "depth", device),
+        stacked(examples, "owner", device) >= 0,
+        _to_first(cameras),
+        stacked(examples, "intrinsics", device),
+        len(examples) * learnt,
+    )
+
+
+def mirrored(batch: SceneBatch, which: Tensor) -> SceneBatch:
+    """Return the scenes with those of `which` [S] left-right reversed, as a mirror shows them."""
+    flip = torch.diag(torch.tensor([-1.0, 1, 1, 1], device=which.device))
+    middle = batch.intrinsics.clone()
+    middle[:, 0, 2] = batch.frames.shape[-1] - middle[:, 0, 2]
+    return SceneBatch(
+        _where(which, batch.frames.flip(-1), batch.frames),
+        _where(which, batch.depth.flip(-1), batch.depth),
+        _where(which, batch.on_object.flip(-1), batch.on_object),
+        _where(which, flip @ batch.cameras @ flip, batch.cameras),
+        _where(which, middle, batch.intrinsics),
+        batch.lists,
+    )
+
+
+def reversed_(batch: SceneBatch, which: Tensor) -> SceneBatch:
+    """Return the scenes with the frames of those of `which` [S] in the opposite order: the last one is the first."""
+    return SceneBatch(
+        _where(which, batch.frames.flip(1), batch.frames),
+        _where(which, batch.depth.flip(1), batch.depth),
+        _where(which, batch.on_object.flip(1), batch.on_object),
+        _where(which, _to_first(batch.cameras.flip(1)), batch.cameras),
+        batch.intrinsics,
+        batch.lists,
+    )
+
+
+def points_of(batch: SceneBatch) -> Tensor:
+    """Return the points [S, F, 2h, 2w, 3] that the cells show, in the first camera, metres."""
+    rows, columns = batch.depth.shape[2:]
+    # The middle pixel of a cell, and its middle.
+    y, x = (torch.arange(count, device=batch.depth.device) * CELL + CELL // 2 + 0.5 for count in (rows, columns))
+    focal, middle = batch.intrinsics[:, [0, 1], [0, 1]], batch.intrinsics[:, :2, 2]
+    across = (x - middle[:, :1]) / focal[:, :1]
+    down = (y - middle[:, 1:]) / focal[:, 1:]
+    rays = torch.stack(
+        (
+            across[:, None, :].expand(-1, rows, -1),
+            down[:, :, None].expand(-1, -1, columns),
+            torch.ones_like(batch.depth[:, 0]),
+        ),
+        dim=-1,
+    )
+    own = rays[:, None] * batch.depth[..., None]
+    turned = torch.einsum("sfij,sfhwj->sfhwi", batch.cameras[:, :, :3, :3], own)
+    return turned + batch.cameras[:, :, None, None, :3, 3]
+
+
+def matches(batch: SceneBatch, points: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return where in the first frame the patches of the others are seen.
+
+    Args:
+        batch: scenes.
+        points: of `points_of`.
+        size: rows and columns of patches.
+
+    Returns:
+        [S, F - 1, N, N] shares of the patches of the first frame, bilinear, adding up to 1; [S, F - 1, N] whether the
+        patch's place is seen there: inside the picture and not hidden.
+    """
+    rows, columns = size
+    # The middle of the lower right cell of a patch stands for it; half a cell is taken off where it is seen.
+    place = points[:, 1:, 1::_SIDE, 1::_SIDE]  # [S, F - 1, h, w, 3]
+    z = place[..., 2]
+    safe = z.clamp(min=_NEAREST)
+    focal, middle = batch.intrinsics[:, [0, 1], [0, 1]], batch.intrinsics[:, :2, 2]
+    x = place[..., 0] / safe * focal[:, 0, None, None, None] + middle[:, 0, None, None, None]
+    y = place[..., 1] / safe * focal[:, 1, None, None, None] + middle[:, 1, None, None, None]
+    inside = (z > _NEAREST) & (x >= 0) & (y >= 0) & (x < columns * PATCH) & (y < rows * PATCH)
+    cell_x, cell_y = (x / CELL).long().clamp(0, columns * _SIDE - 1), (y / CELL).long().clamp(0, rows * _SIDE - 1)
+    first = batch.depth[:, 0].flatten(1)
+    there = first.gather(1, (cell_y * columns * _SIDE + cell_x).flatten(1)).view_as(z)
+    known = batch.depth[:, 1:, 1::_SIDE, 1::_SIDE] > 0
+    seen = (inside & known & (there > 0) & (z <= there * (1 + _HIDDEN))).flatten(2)
+    share_y = _tent((y - CELL / 2) / PATCH - 0.5, rows).flatten(2, 3)
+    share_x = _tent((x - CELL / 2) / PATCH - 0.5, columns).flatten(2, 3)
+    shares = (share_y[..., :, None] * share_x[..., None, :]).flatten(-2)
+    return shares / shares.sum(-1, keepdim=True).clamp(min=1e-6), seen
+
+
+def _tent(position: Tensor, count: int) -> Tensor:
+    """Return the shares [..., count] that linear interpolation gives the places 0 to count - 1."""
+    places = torch.arange(count, device=position.device)
+    return (1 - (position.clamp(0, count - 1)[..., None] - places).abs()).clamp(min=0)
+
+
+def _to_first(cameras: Tensor) -> Tensor:
+    return torch.linalg.inv(cameras[:, :1]) @ cameras
+
+
+def _where(which: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    return torch.where(which.view(-1, *[1] * (no.dim() - 1)), yes, no)
+
+
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Return [S] weighted means over everything but the scene; 0 where nothing counts."""
+    weight = weight.to(values.dtype)
+    return (values * weight).flatten(1).sum(1) / weight.flatten(1).sum(1).clamp(min=1e-6)

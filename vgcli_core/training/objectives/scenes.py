@@ -1,0 +1,137 @@
+"""Lists of frames with what is known of them, as examples to pre-train an encoder on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from vgcli_core.data.frame_store import read_bytes, read_images
+from vgcli_core.data.mixture import Mixture
+from vgcli_core.data.sample import Sample
+from vgcli_core.data.scene_truth import CELL, NOBODY, SceneTruth, from_bytes, truth_path
+from vgcli_core.errors import DataError, VgllmError
+from vgcli_core.model.pixels import PATCH, fit_frames
+from vgcli_core.training.examples import Bad, MicroBatch
+
+
+@dataclass(frozen=True, slots=True)
+class SceneExample:
+    """One list of F frames of a scene.
+
+    Attributes:
+        index: position in the mixture.
+        id: of the sample.
+        frames: [F, H, W, 3] uint8.
+        depth: [F, h, w] float32, metres; 0 where it is not known. h = H / CELL, w = W / CELL.
+        owner: [F, h, w] int16, position in `labels`, or -1.
+        labels: of the scene's objects.
+        camera_to_world: [F, 4, 4] float32.
+        intrinsics: [3, 3] float32, of these frames.
+    """
+
+    index: int
+    id: str
+    frames: Tensor
+    depth: Tensor
+    owner: Tensor
+    labels: tuple[str, ...]
+    camera_to_world: Tensor
+    intrinsics: Tensor
+    shortened: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Patches of all frames."""
+        return self.depth.numel() // (PATCH // CELL) ** 2
+
+    @property
+    def labelled(self) -> int:
+        """One: the loss is a mean over lists of frames."""
+        return 1
+
+
+class Scenes(Dataset["SceneExample | Bad"]):
+    """The frame lists of a mixture, by position; may be copied to other processes."""
+
+    def __init__(self, mixture: Mixture, *, frame_width: int) -> None:
+        self.mixture, self.frame_width = mixture, frame_width
+
+    def __len__(self) -> int:
+        return len(self.mixture)
+
+    def __getitem__(self, index: int) -> "SceneExample | Bad":
+        """Read one; what cannot be used is returned as `Bad`, not raised."""
+        name = ""
+        try:
+            sample = self.mixture.sample(index)
+            name = sample.id
+            if not sample.frames:
+                raise DataError("it has no frames")
+            root = self.mixture.root(index)
+            frames = fit_frames(read_images(sample, root), width=self.frame_width).frames
+            truth = truth_of(sample, root)
+            if truth.depth.shape[1] != frames.shape[1] // CELL or truth.depth.shape[2] != frames.shape[2] // CELL:
+                raise DataError(
+                    f"its truth is of pictures {truth.depth.shape[2] * CELL} pixels wide, and start.frame_width is "
+                    f"{self.frame_width}"
+                )
+        except VgllmError as error:
+            return Bad(index, name, self.mixture.where(index), f"{error.what} ({error.where})".removesuffix(" ()"))
+        return SceneExample(
+            index,
+            name,
+            frames,
+            torch.from_numpy(truth.depth),
+            torch.from_numpy(truth.owner),
+            truth.labels,
+            torch.from_numpy(truth.camera_to_world.astype(np.float32)),
+            torch.from_numpy(truth.intrinsics.astype(np.float32)),
+        )
+
+
+def truth_of(sample: Sample, root: Path) -> SceneTruth:
+    """Return what is known of a sample's frames, in their order. Raises DataError."""
+    name = truth_path(sample.frames[0])
+    try:
+        data = read_bytes(name, sample.pack, root)
+    except DataError as error:
+        raise DataError(
+            "the truth of its scene is not in the set",
+            where=error.where,
+            fix="prepare the set with it: vgllm prepare rooms --set truth=true",
+        ) from error
+    return from_bytes(data, where=name).at([_position(frame) for frame in sample.frames])
+
+
+def scenes_of(batch: MicroBatch) -> list[SceneExample]:
+    """Return the examples of a micro-batch; of an empty turn, one black scene, which still runs every part."""
+    found = [one for one in batch.examples if isinstance(one, SceneExample)]
+    if found:
+        return found
+    side = 2 * PATCH
+    return [
+        SceneExample(
+            -1,
+            "",
+            torch.zeros(2, side, side, 3, dtype=torch.uint8),
+            torch.zeros(2, side // CELL, side // CELL),
+            torch.full((2, side // CELL, side // CELL), NOBODY, dtype=torch.int16),
+            (),
+            torch.eye(4).expand(2, 4, 4),
+            torch.eye(3),
+        )
+    ]
+
+
+def stacked(examples: Sequence[SceneExample], name: str, device: torch.device) -> Tensor:
+    """Return one attribute of several examples as one tensor [S, ...]. Frame lists must be equally long and large."""
+    return torch.stack([getattr(one, name) for one in examples]).to(device)
+
+
+def _position(frame: str) -> int:
+    """Return the place of a frame in its film: the truth lists all of them in order."""
+    return int(PurePosixPath(frame).stem)
