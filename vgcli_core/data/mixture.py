@@ -10,12 +10,13 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vgcli_core.data.draws import numpy_generator
+from vgcli_core.data.groups import keys_of_line
 from vgcli_core.data.prepared import Prepared, unreadable
 from vgcli_core.data.sample import Sample
 from vgcli_core.errors import DataError
@@ -24,7 +25,7 @@ from vgcli_core.media.images import Pixels
 TAGS = ("2d", "3d")
 # Tokens of a picture of 518x392 pixels, the usual one; the reference groups by this estimate.
 _PICTURE = 252
-_COLUMNS = ("offset", "line", "length", "tag")
+_COLUMNS = ("offset", "line", "length", "tag", "frames", "beginning")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ class Mixture:
         line: [N] int32 number of that line, from 1.
         length: [N] int32 estimate of its tokens (`estimated_length`).
         tag: [N] int8 position in TAGS.
+        frames: [N] int32 number of its list of frames: equal for samples of one set that show the same pictures in the
+            same order; -1 without any.
+        beginning: [N] int32 number of its frames with the text before and between them; -1 without frames.
         counts: for each key of a part what became of its samples: "in the set", "left by share", "held out", "left
             with their scene" (neither trained on nor held out, since their scene is), "trained on".
     """
@@ -58,6 +62,8 @@ class Mixture:
     line: NDArray[np.int32]
     length: NDArray[np.int32]
     tag: NDArray[np.int8]
+    frames: NDArray[np.int32]
+    beginning: NDArray[np.int32]
     counts: Mapping[str, Mapping[str, int]]
 
     def __len__(self) -> int:
@@ -81,6 +87,13 @@ class Mixture:
         part = self.parts[int(self.part[index])]
         return f"{part.prepared.path(part.split)}, line {self.line[index]}"
 
+    def first_of_each(self) -> "Mixture":
+        """Return the first sample of every list of frames; those without frames are left out."""
+        codes, firsts = np.unique(self.frames, return_index=True)
+        chosen = np.zeros(len(self), dtype=bool)
+        chosen[firsts[codes >= 0]] = True
+        return self._take(chosen)
+
     def _take(self, chosen: NDArray[np.bool_]) -> "Mixture":
         return replace(self, **{name: getattr(self, name)[chosen] for name in ("part", *_COLUMNS)})
 
@@ -100,7 +113,7 @@ def mix(parts: Sequence[Part], *, seed: int, hold_out: int = 0) -> tuple[Mixture
     Raises:
         DataError: a file is missing or damaged, or nothing of a set is left.
     """
-    codes: dict[str, int] = {}
+    codes = _Codes({}, {}, {})
     counts: dict[str, dict[str, int]] = {}
     columns: list[_Columns] = []
     for part in parts:
@@ -149,16 +162,28 @@ class _Columns:
     line: NDArray[np.int32]
     length: NDArray[np.int32]
     tag: NDArray[np.int8]
+    frames: NDArray[np.int32]
+    beginning: NDArray[np.int32]
     scene: NDArray[np.int32]
 
     def take(self, chosen: NDArray[np.int64]) -> "_Columns":
         return _Columns(**{name: getattr(self, name)[chosen] for name in (*_COLUMNS, "scene")})
 
 
-def _read(part: Part, codes: dict[str, int]) -> _Columns:
-    """Go once through a part's file; `codes` numbers the scenes as they are met."""
+class _Codes(NamedTuple):
+    """Numbers, as they are met, of scenes by name, and of lists of frames and beginnings of prompts by checksum."""
+
+    scenes: dict[str, int]
+    frames: dict[bytes, int]
+    beginnings: dict[bytes, int]
+
+
+def _read(part: Part, codes: _Codes) -> _Columns:
+    """Go once through a part's file."""
     path = part.prepared.path(part.split)
+    root = str(part.prepared.root)
     offsets, lengths, tags, scenes = array("q"), array("i"), array("b"), array("i")
+    frames, beginnings = array("i"), array("i")
     offset = 0
     digest = hashlib.sha256()
     try:
@@ -169,7 +194,10 @@ def _read(part: Part, codes: dict[str, int]) -> _Columns:
                     row = json.loads(line)
                     lengths.append(estimated_length(len(row["frames"]), row["conversations"]))
                     tags.append(TAGS.index(row.get("tag", "3d")))
-                    scenes.append(codes.setdefault(row["scene"], len(codes)))
+                    scenes.append(codes.scenes.setdefault(row["scene"], len(codes.scenes)))
+                    key, layout = keys_of_line(row)
+                    frames.append(_number(codes.frames, (root, key)) if row["frames"] else -1)
+                    beginnings.append(_number(codes.beginnings, (root, key, layout)) if row["frames"] else -1)
                 except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
                     cut = not line.endswith(b"\n")
                     raise DataError(
@@ -187,8 +215,16 @@ def _read(part: Part, codes: dict[str, int]) -> _Columns:
         np.arange(1, len(offsets) + 1, dtype=np.int32),
         np.array(lengths, dtype=np.int32),
         np.array(tags, dtype=np.int8),
+        np.array(frames, dtype=np.int32),
+        np.array(beginnings, dtype=np.int32),
         np.array(scenes, dtype=np.int32),
     )
+
+
+def _number(known: dict[bytes, int], key: object) -> int:
+    """Return the number of a key; what is kept is a checksum, since a list of frames takes kilobytes."""
+    checksum = hashlib.blake2b(repr(key).encode(errors="surrogatepass"), digest_size=16).digest()
+    return known.setdefault(checksum, len(known))
 
 
 def _check_whole(part: Part, count: int, sha256: str) -> None:

@@ -123,9 +123,7 @@ class Sample:
     @property
     def layout(self) -> str:
         """The first human turn up to its last `<image>`, as it is tokenised: equal layouts give equal beginnings."""
-        turn = next(turn for turn in self.conversations if turn.speaker == "human")
-        before, tag, _ = turn.text.replace(f"{IMAGE}\n", IMAGE).rpartition(IMAGE)
-        return before + tag
+        return layout_of(next(turn.text for turn in self.conversations if turn.speaker == "human"))
 
     @property
     def answer(self) -> str:
@@ -209,6 +207,12 @@ def from_line(line: str, *, where: str = "") -> Sample:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _wrong(f"a value of the wrong form: {type(error).__name__} {error}", where) from error
+
+
+def layout_of(text: str) -> str:
+    """Return a human turn up to its last `<image>`, as it is tokenised."""
+    before, tag, _ = text.replace(f"{IMAGE}\n", IMAGE).rpartition(IMAGE)
+    return before + tag
 
 
 def truth_of(sample: Sample) -> dict[str, Any] | None:

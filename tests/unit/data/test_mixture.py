@@ -6,15 +6,17 @@ import pickle
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from tests.unit.training.prepared_sets import ask, write_set
 from vgcli_core.data.mixture import Part, estimated_length, mix
 from vgcli_core.data.prepared import Prepared
+from vgcli_core.data.sample import Turn, human_turn
 from vgcli_core.errors import DataError
 
-NUMBERS = ("part", "offset", "line", "length", "tag")
+NUMBERS = ("part", "offset", "line", "length", "tag", "frames", "beginning")
 
 
 @pytest.fixture
@@ -168,6 +170,26 @@ def test_a_line_damaged_after_mixing_is_an_error_of_its_sample(parts):
     assert trained.sample(8).id == "q2/2"
 
 
+def test_samples_that_show_the_same_pictures_are_known_without_reading_them(tmp_path):
+    named = (human_turn("where?", 2, names=0), Turn("gpt", "There."))
+    samples = [
+        ask("a"),
+        ask("b", frames=1),
+        ask("words", frames=0),
+        ask("a again", words=9),
+        replace(ask("named"), conversations=named),
+        ask("marked", markers={"type": "view_change_infer"}),
+        ask("no words", frames=0),
+    ]
+    parts = [Part(name, write_set(tmp_path / name, samples), "train") for name in ("one", "two")]
+    mixture, _ = mix(parts, seed=0)
+    # Equal names in another folder are other pictures.
+    assert mixture.frames.tolist() == [0, 1, -1, 0, 0, 2, -1, 3, 4, -1, 3, 3, 5, -1]
+    assert mixture.beginning.tolist() == [0, 1, -1, 0, 2, 3, -1, 4, 5, -1, 4, 6, 7, -1]
+    assert ids(mixture.first_of_each()) == ["a", "b", "marked"] * 2
+    assert ids(mix(parts * 2, seed=0)[0].first_of_each()) == ["a", "b", "marked"] * 2
+
+
 def test_lengths_count_pictures_and_words():
     assert estimated_length(2, [{"value": "<image>\n<image>\n two words"}, {"value": "one"}, {"value": ""}]) == 509
 
@@ -181,5 +203,5 @@ def test_a_large_mixture_takes_a_few_megabytes_and_seconds(tmp_path):
     started = time.process_time()
     trained, _ = mix([Part("large", prepared, "train")], seed=0, hold_out=64)
     assert time.process_time() - started < 10  # one second on a quiet machine
-    assert sum(getattr(trained, name).nbytes for name in NUMBERS) <= 19 * 60000
+    assert sum(getattr(trained, name).nbytes for name in NUMBERS) <= 27 * 60000
     assert len(trained) == 60000 - 2 * 60  # 64 samples are more than one scene has
