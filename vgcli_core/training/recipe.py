@@ -116,8 +116,11 @@ class Data(Section):
 class Batch(Section):
     """How samples are grouped into steps."""
 
-    size: int = Field(64, gt=0, description="samples of one step, over all processes")
-    micro: int = Field(1, gt=0, description="samples that one process runs at a time")
+    size: int = Field(64, gt=0, description="samples, or rows of `questions`, of one step, over all processes")
+    micro: int = Field(1, gt=0, description="samples, or rows of `questions`, that one process runs at a time")
+    questions: int = Field(
+        1, gt=0, description="samples about the same frames that share a row, in which the frames stand once"
+    )
     by_length: bool = Field(True, description="samples of one step are of similar length")
     by_tag: bool = Field(True, description="a step never mixes 2d and 3d samples")
     packing: bool = Field(False, description="several samples in one row of about data.max_length tokens")
@@ -126,6 +129,15 @@ class Batch(Section):
     def _a_step_holds_a_micro_batch(self) -> Self:
         if self.micro > self.size:
             raise ValueError(f"batch.micro is {self.micro}, more than batch.size, {self.size}")
+        return self
+
+    @model_validator(mode="after")
+    def _frames_are_shared_or_rows_packed(self) -> Self:
+        if self.packing and self.questions > 1:
+            raise ValueError(
+                f"batch.questions is {self.questions}, and batch.packing is true: rows that share their frames are "
+                "not packed"
+            )
         return self
 
 
@@ -231,6 +243,15 @@ class Recipe(Section):
         encoders = trained.connector or trained.vision_tower or trained.geometry_encoder
         if trained.language_model == "none" and not (merger or encoders):
             raise ValueError("no part is trained: set a key of trained")
+        return self
+
+    @model_validator(mode="after")
+    def _attention_can_branch(self) -> Self:
+        if self.batch.questions > 1 and self.start.attention == "flash":
+            raise ValueError(
+                f"batch.questions is {self.batch.questions}, and start.attention is flash, whose kernel cannot let "
+                "several questions see the same frames: sdpa can"
+            )
         return self
 
     @model_validator(mode="after")

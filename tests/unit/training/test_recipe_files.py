@@ -126,6 +126,14 @@ def test_a_wrong_setting_is_refused_with_what_is_allowed(change, what, fix):
     assert fix in error.fix
 
 
+def test_questions_share_their_frames_in_rows_that_are_not_packed_and_not_by_flash_attention():
+    assert load_recipe("spatial", ["batch.questions=5"]).batch.questions == 5
+    packed = refusal("spatial", "batch.questions=5", "batch.packing=true")
+    assert packed.what.startswith("batch.questions is 5, and batch.packing is true")
+    flash = refusal("spatial", "batch.questions=5", "start.attention=flash")
+    assert flash.what.startswith("batch.questions is 5, and start.attention is flash")
+
+
 def test_parts_that_contradict_each_other_are_refused():
     nothing = refusal("spatial", "trained.language_model=none", "trained.geometry_merger=false")
     assert nothing.what == "no part is trained: set a key of trained"
