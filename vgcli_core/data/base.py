@@ -210,7 +210,7 @@ class Work(Protocol):
         """
 
     def file(self, name: str, data: bytes) -> None:
-        """Store a small text file beside the frames, under a name that ends in ".txt"; no sample names it."""
+        """Store a small file beside the frames, named ".txt" or ".safetensors"; no sample names it."""
 
     def input(self, path: Path) -> Path:
         """Note that a raw file was read; return it."""

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ NOBODY = -1
 
 _MILLIMETRES = 1000.0
 _LABELS = "labels"
+_Value = TypeVar("_Value", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,7 @@ class SceneTruth:
         )
 
 
-def in_cells(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+def in_cells(pixels: NDArray[_Value]) -> NDArray[_Value]:
     """Return the values [F, h, w] of the middle pixels of the cells of [F, H, W] pixels; a rest at the edge is left."""
     height, width = (size // CELL * CELL for size in pixels.shape[1:])
     return pixels[:, CELL // 2 : height : CELL, CELL // 2 : width : CELL]

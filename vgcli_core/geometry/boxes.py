@@ -92,11 +92,15 @@ def corners(boxes: Floats) -> Floats:
 
 def renamed(boxes: Floats) -> Floats:
     """Return each box [N, 9] under its 24 axis namings, [N, 24, 9]: the same solid, other sizes and angles."""
-    turned = rotations(boxes[:, 6:])[:, None] @ AXIS_NAMINGS
-    sizes = boxes[:, None, None, 3:6] @ np.abs(AXIS_NAMINGS)
-    centers = np.broadcast_to(boxes[:, None, :3], (len(boxes), 24, 3))
-    angles = _angles(turned.reshape(-1, 3, 3)).reshape(-1, 24, 3)
-    return np.concatenate([centers, sizes[:, :, 0], angles], axis=2)
+    count = len(AXIS_NAMINGS)
+    return _renamed(np.repeat(boxes, count, axis=0), np.tile(AXIS_NAMINGS, (len(boxes), 1, 1))).reshape(-1, count, 9)
+
+
+def least_rotated(boxes: Floats) -> Floats:
+    """Return boxes [N, 9] as the same solids, each with the axis naming whose rotation is the smallest of its 24."""
+    # The larger the trace, the smaller the angle of the rotation.
+    traces = np.einsum("nij,kji->nk", rotations(boxes[:, 6:]), AXIS_NAMINGS)
+    return _renamed(boxes, AXIS_NAMINGS[traces.argmax(axis=1)])
 
 
 def to_intrinsic(boxes: Floats, convention: EulerConvention) -> Floats:
@@ -126,6 +130,12 @@ def transform(boxes: Floats, matrix: Floats) -> Floats:
     turn, shift = matrix[..., :3, :3], matrix[..., :3, 3]
     centers = (turn @ boxes[:, :3, None])[:, :, 0] + shift
     return np.hstack([centers, boxes[:, 3:6], _angles(turn @ rotations(boxes[:, 6:]))])
+
+
+def _renamed(boxes: Floats, namings: Floats) -> Floats:
+    """Return boxes [N, 9], each under an axis naming of its own, [N, 3, 3]."""
+    sizes = (boxes[:, None, 3:6] @ np.abs(namings))[:, 0]
+    return np.hstack([boxes[:, :3], sizes, _angles(rotations(boxes[:, 6:]) @ namings)])
 
 
 def _matrices(angles: Floats, convention: EulerConvention) -> Floats:

@@ -30,7 +30,7 @@ class MemoryWork:
         return name
 
     def file(self, name: str, data: bytes) -> None:
-        assert name.endswith(".txt") and ".." not in name.split("/")
+        assert name.endswith((".txt", ".safetensors")) and ".." not in name.split("/")
         self.frames.setdefault(name, data)
 
     def input(self, path: Path) -> Path:

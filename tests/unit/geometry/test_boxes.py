@@ -15,6 +15,7 @@ from vgcli_core.geometry.boxes import (
     as_array,
     as_boxes,
     corners,
+    least_rotated,
     renamed,
     rotations,
     to_extrinsic,
@@ -126,6 +127,28 @@ def test_the_24_names_of_a_box_are_one_solid():
     expected = sorted(map(tuple, np.round(corners(box)[0], 6)))
     for name in names:
         assert sorted(map(tuple, np.round(corners(name[None])[0], 6))) == expected
+
+
+def test_the_least_rotated_name_is_the_same_solid_and_no_other_name_is_turned_less():
+    rng = np.random.default_rng(0)
+    boxes = np.hstack([rng.uniform(-3, 3, (50, 3)), rng.uniform(0.2, 2, (50, 3)), rng.uniform(-3.1, 3.1, (50, 3))])
+    for box, found in zip(boxes, least_rotated(boxes), strict=True):
+        names = renamed(box[None])[0]
+        degrees = np.degrees(np.arccos((np.trace(rotations(names[:, 6:]), axis1=1, axis2=2) - 1) / 2))
+        assert_allclose(names[degrees.argmin()], found, atol=1e-9)
+        assert degrees.min() < 62.8  # half of the largest turn of a cube that brings it nowhere nearer to itself
+    assert least_rotated(np.empty((0, 9))).shape == (0, 9)
+
+
+def test_an_upright_box_before_a_level_camera_keeps_its_height_along_the_axis_that_points_down():
+    # A camera that looks along the world's y: its x is the world's x, its y points down.
+    world_to_camera = rigid(about_x(math.pi / 2), [0, 0, 0])
+    for yaw in np.radians([-170, -100, -40, -3, 0, 20, 44, 91, 179]):
+        seen = transform(np.array([[0.0, 3, 0.5, 2, 0.9, 1.2, yaw, 0, 0]]), world_to_camera)
+        (found,) = least_rotated(seen)
+        a, b, c = np.degrees(found[6:])
+        assert_allclose([a, b, found[4]], [0, 0, 1.2], atol=1e-9)
+        assert abs(c) <= 45
 
 
 @pytest.mark.parametrize("off", [0, 1e-16, 1e-13, 1e-11, 1e-9, 1e-8, 1e-7, 1e-5])

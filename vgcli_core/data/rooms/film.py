@@ -13,6 +13,7 @@ from vgcli_core.data.rooms.looks import Look, look_of
 from vgcli_core.data.rooms.render import Renderer, minimum_visible
 from vgcli_core.data.rooms.scene import STRUCTURE, Room, Thing, View
 from vgcli_core.data.scan import Instance, Scan, ScanFrame
+from vgcli_core.data.scene_truth import in_cells
 from vgcli_core.geometry.boxes import Floats, rotations
 from vgcli_core.geometry.camera import unproject
 
@@ -50,6 +51,8 @@ class Film:
             NaN where it shows none.
         doors: [F, D] how many pixels of frame f show door d, in the order of `doors_of`.
         looks: of each thing.
+        depth: [F, h, w] metres along the optical axis, at the middles of cells (`scene_truth.CELL`).
+        owner: [F, h, w] what these show, see `View`.
     """
 
     room: Room
@@ -59,6 +62,8 @@ class Film:
     structure: Floats
     doors: NDArray[np.int64]
     looks: tuple[Look, ...]
+    depth: NDArray[np.float32]
+    owner: NDArray[np.int16]
 
     @property
     def visible(self) -> NDArray[np.bool_]:
@@ -77,6 +82,7 @@ def shots(room: Room) -> Iterator[Shot]:
 def film(room: Room) -> Film:
     """Render every frame once; pictures are kept as files, views are not."""
     jpegs, pixels, structure, doors = [], [], [], []
+    depth, owner = [], []
     leaves = doors_of(room)
     tones = np.zeros((4, len(room.parts)))
     for shot in shots(room):
@@ -86,6 +92,8 @@ def film(room: Room) -> Film:
         structure.append(_extent(points))
         doors.append([_inside(points, leaf) for leaf in leaves])
         tones += _tones(shot.view, len(room.parts))
+        depth.append(in_cells(shot.view.depth[None]).copy())
+        owner.append(in_cells(shot.view.owner[None]).copy())
     counts = np.array(pixels, dtype=np.int64).reshape(-1, len(room.things))
     return Film(
         room,
@@ -95,6 +103,8 @@ def film(room: Room) -> Film:
         np.array(structure, dtype=np.float64).reshape(-1, 4),
         np.array(doors, dtype=np.int64).reshape(-1, len(leaves)),
         _looks(room, tones),
+        np.concatenate(depth),
+        np.concatenate(owner),
     )
 
 

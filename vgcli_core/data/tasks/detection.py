@@ -14,7 +14,7 @@ from vgcli_core.data import draws
 from vgcli_core.data.base import Mode
 from vgcli_core.data.sample import FramedBox, Sample, Turn, human_turn
 from vgcli_core.data.scan import Scan
-from vgcli_core.data.tasks.posed import boxes_from, camera_to_world, cameras_of, paths_of
+from vgcli_core.data.tasks.posed import Naming, boxes_from, camera_to_world, cameras_of, paths_of
 from vgcli_core.errors import DataError
 from vgcli_core.text.answer_format import format_detection
 from vgcli_core.text.prompts import ReferenceFrame, detect_prompt
@@ -41,6 +41,7 @@ class DetectionRules:
         mode: see `base.Mode`.
         seed: of the choice of windows.
         cameras: samples carry the poses of their frames, not the intrinsics alone.
+        naming: of the boxes, see `posed.Naming`.
     """
 
     dataset: str
@@ -54,6 +55,7 @@ class DetectionRules:
     mode: Mode = "corrected"
     seed: int = 0
     cameras: bool = False
+    naming: Naming = "own"
 
 
 def windows(scan: Scan, rules: DetectionRules) -> list[Window]:
@@ -116,7 +118,8 @@ def _sample(scan: Scan, window: Window, place: int, rules: DetectionRules, order
     frame = len(window) - 1 if last else 0
     instances = [scan.instances[instance] for instance in objects_of(scan, window)]
     rows = np.array([instance.box for instance in instances], dtype=np.float64).reshape(-1, 9)
-    boxes = boxes_from(rows, [instance.label for instance in instances], camera_to_world(scan, window[frame]))
+    pose = camera_to_world(scan, window[frame])
+    boxes = boxes_from(rows, [instance.label for instance in instances], pose, rules.naming)
     truth = {
         "boxes": [{"label": box.label, "bbox_3d": [*box.center, *box.size, *box.angles]} for box in boxes],
         "euler_convention": "ZXY",

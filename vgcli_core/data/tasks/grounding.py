@@ -1,8 +1,9 @@
 """Video grounding: find a described object, as a frame and a box in that frame's camera.
 
 Training takes two choices of frames for each description. Each is drawn until a frame shows the object; the answer is
-the frame in which the object stands largest, and the object's true box in the camera of that frame. Evaluation takes
-one choice, whatever it shows. Drops count samples: those of a description that cannot be used are all lost.
+the frame in which the object stands largest, and the object's true box in the camera of that frame; or always the first
+frame, which need not show it. Evaluation takes one choice, whatever it shows. Drops count samples: those of a
+description that cannot be used are all lost.
 
 Source: formats of ScanRefer, section 4; golden/gen2/README.md, section 4.
 """
@@ -10,7 +11,7 @@ Source: formats of ScanRefer, section 4; golden/gen2/README.md, section 4.
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from vgcli_core.data.base import FrameChoice, Mode
 from vgcli_core.data.sample import FramedBox, Sample, Turn, human_turn
 from vgcli_core.data.scan import Scan
 from vgcli_core.data.tasks import frame_choice
-from vgcli_core.data.tasks.posed import boxes_from, camera_to_world, cameras_of, paths_of
+from vgcli_core.data.tasks.posed import Naming, boxes_from, camera_to_world, cameras_of, paths_of
 from vgcli_core.data.tasks.visibility import Match, areas, frames_showing, in_view, matches
 from vgcli_core.geometry.boxes import Floats
 from vgcli_core.text.answer_format import format_grounding
@@ -35,6 +36,9 @@ NOT_SHOWN = "no choice of frames shows the described object and what it is compa
 SAME_FRAMES = "all choices of frames that show the described object are one"
 UNKNOWN = "targets whose visibility no file states"
 IN_VIEW = f"{UNKNOWN}, with their box in view of a chosen frame (occlusion ignored)"
+
+# The frame that an answer names, and whose camera its box is in: where the object stands largest, or always the first.
+AnswersIn = Literal["shown", "first"]
 
 
 class Report(Protocol):
@@ -87,6 +91,8 @@ class GroundingRules:
         seed: of all draws.
         cameras: samples carry the poses of their frames, not the intrinsics alone; evaluation needs them.
         distinct: choices of frames for one description differ; published ones may be equal.
+        answers_in: see `AnswersIn`.
+        naming: see `posed.Naming`.
     """
 
     dataset: str
@@ -98,6 +104,8 @@ class GroundingRules:
     seed: int = 0
     cameras: bool = False
     distinct: bool = False
+    answers_in: AnswersIn = "shown"
+    naming: Naming = "own"
 
 
 # Random starts for one choice of frames: description, number of the choice -> starts, as many as are asked for.
@@ -234,9 +242,9 @@ def _training_samples(
         if not sizes or max(sizes) <= 0:
             report.drop(NO_AREA)
             continue
-        frame = candidates[int(np.argmax(sizes))]
+        frame = 0 if rules.answers_in == "first" else candidates[int(np.argmax(sizes))]
         pose = camera_to_world(scan, chosen.positions[frame])
-        box = boxes_from(one.box[None], [one.label], pose)[0]
+        box = boxes_from(one.box[None], [one.label], pose, rules.naming)[0]
         yield Sample(
             id=f"{scan.scene}/{one.id}/{draw}",
             dataset=rules.dataset,

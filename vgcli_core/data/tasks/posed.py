@@ -1,13 +1,17 @@
 """Cameras of a scan's frames, and boxes and points seen from them."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 from vgcli_core.data.sample import Cameras
 from vgcli_core.data.scan import Scan
-from vgcli_core.geometry.boxes import Floats, OrientedBox, Vec3, as_boxes, transform
+from vgcli_core.geometry.boxes import Floats, OrientedBox, Vec3, as_boxes, least_rotated, transform
 from vgcli_core.geometry.camera import aligned
+
+# Which of the 24 names of a box an answer gives: as it was annotated, or the one nearest to the camera's axes.
+Naming = Literal["own", "least_rotated"]
 
 
 def camera_to_world(scan: Scan, position: int) -> Floats:
@@ -22,9 +26,10 @@ def cameras_of(scan: Scan, positions: Sequence[int], *, with_poses: bool = True)
     return Cameras(scan.intrinsics[:3, :3], poses, scan.alignment, scan.size)
 
 
-def boxes_from(boxes: Floats, labels: Sequence[str], pose: Floats) -> tuple[OrientedBox, ...]:
+def boxes_from(boxes: Floats, labels: Sequence[str], pose: Floats, naming: Naming = "own") -> tuple[OrientedBox, ...]:
     """Return boxes [N, 9] of the aligned scan in the camera whose pose [4, 4] leads to the scan."""
-    return as_boxes(transform(boxes, np.linalg.inv(pose).astype(np.float64)), labels)
+    seen = transform(boxes, np.linalg.inv(pose).astype(np.float64))
+    return as_boxes(least_rotated(seen) if naming == "least_rotated" else seen, labels)
 
 
 def point_from(point: Floats, pose: Floats) -> Vec3:

@@ -4,7 +4,7 @@ import numpy as np
 
 from vgcli_core.data.rooms.film import Film, doors_of
 from vgcli_core.data.rooms.looks import Look
-from vgcli_core.data.rooms.scene import Part, Room, Thing
+from vgcli_core.data.rooms.scene import STRUCTURE, Part, Room, Thing
 from vgcli_core.data.scan import Instance, Scan, ScanFrame
 from vgcli_core.geometry.camera import intrinsics_from_fov
 
@@ -71,6 +71,8 @@ def film_of(room, pixels=None, doors=ENOUGH, extent=None, looks=()):
         np.tile(np.array(extent, dtype=np.float64), (frames, 1)),
         np.full((frames, len(doors_of(room))), doors),
         looks or (Look(),) * things,
+        np.ones((frames, 1, 1), np.float32),
+        np.full((frames, 1, 1), STRUCTURE, np.int16),
     )
 
 

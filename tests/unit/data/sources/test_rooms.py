@@ -16,13 +16,15 @@ from vgcli_core.data.rooms.options import FIRST, settings_of
 from vgcli_core.data.rooms.render import minimum_visible
 from vgcli_core.data.rooms.settings import RoomSettings
 from vgcli_core.data.sample import to_line, truth_of
+from vgcli_core.data.scene_truth import NOBODY, from_bytes
 from vgcli_core.data.sources import DATASETS
 from vgcli_core.data.sources.rooms import DATASET, NUM_FRAMES, TASKS
 from vgcli_core.data.tasks.grounding import NOT_SHOWN
 from vgcli_core.errors import DataError, UnknownName, UsageError, VgllmError
 from vgcli_core.evaluation.benchmarks import scan2cap, scannet_det, scanrefer, vsi_bench
-from vgcli_core.geometry.boxes import as_array, corners, transform
-from vgcli_core.geometry.camera import project
+from vgcli_core.geometry.boxes import as_array, corners, rotations, transform
+from vgcli_core.geometry.camera import project, unproject
+from vgcli_core.geometry.overlap import iou
 from vgcli_core.text.answers import read_detection, read_grounding
 
 NOWHERE = Path("nowhere")
@@ -107,6 +109,66 @@ def test_boxes_of_detection_are_those_of_the_room(everything):
         for solid in corners(in_room):
             assert np.abs(true - solid).max(axis=(1, 2)).min() < 1e-9
         assert len(read_detection(one.answer).boxes) == len(one.boxes)
+
+
+def test_the_truth_of_a_film_puts_every_cell_in_the_box_of_its_owner():
+    found = rooms("train", scenes=4, options={"truth": True, "tasks": "detect_4", "clutter": "2:2"})
+    checked = nobody = 0
+    settings = settings_of(request_for(DATASET, NOWHERE, options=SMALL | {"clutter": "2:2"}).options)
+    for number in range(4):
+        room = make_room(0, number, settings)
+        name = f"rooms/{room.name}/truth.safetensors"
+        truth = from_bytes(found.work.frames[name], where=name)
+        assert truth.labels == tuple(thing.label for thing in room.things)
+        assert truth.depth.shape == truth.owner.shape == (20, 6, 8)
+        np.testing.assert_array_equal(truth.boxes, [thing.box for thing in room.things])
+        np.testing.assert_array_equal(truth.camera_to_world, room.cameras_to_world)
+        rows, columns = np.indices((6, 8)).reshape(2, -1)
+        middles = 7.0 * np.column_stack([columns, rows]) + 3.5
+        for depth, owner, pose in zip(truth.depth, truth.owner, truth.camera_to_world, strict=True):
+            points = unproject(middles, depth.ravel().astype(float), truth.intrinsics) @ pose[:3, :3].T + pose[:3, 3]
+            for point, one in zip(points, owner.ravel().tolist(), strict=True):
+                if one == NOBODY:
+                    nobody += 1
+                    continue
+                box = truth.boxes[one]
+                local = rotations(box[None, 6:])[0].T @ (point - box[:3])
+                assert (np.abs(local) <= box[3:6] / 2 + 0.01).all()
+                # Boxes are no name where clutter looks like them.
+                assert truth.labels[one] != "box"
+                checked += 1
+    assert checked > 500 and nobody > 500
+    assert not any(name.endswith("truth.safetensors") for name in rooms("train", scenes=1).work.frames)
+
+
+def test_answers_in_the_first_frame_take_in_things_that_it_does_not_show():
+    options = {"tasks": "ground", "answers_in": "first", "naming": "least_rotated"}
+    found = rooms("train", scenes=6, num_frames=4, options=options).samples
+    films, hidden = films_of(found), 0
+    for one in found:
+        (framed,) = one.boxes
+        room, thing = films[one.scene].room, int(one.info["object_id"])
+        back = transform(as_array([framed.box]), one.cameras.camera_to_world[0])
+        assert framed.frame == 0 and iou(back, room.things[thing].box[None])[0, 0] > 1 - 1e-6
+        assert np.abs(framed.box.angles).max() < np.radians(85)
+        hidden += not films[one.scene].visible[int(one.frames[0][-9:-4]), thing]
+    assert 5 < hidden < len(found) - 5
+
+
+def test_training_takes_as_many_texts_of_a_thing_as_are_asked_for():
+    options = {"tasks": "ground,ground_relational,caption", "texts": 1}
+    few = Counter((task_of(one), one.split, one.scene, one.info["object_id"]) for one in both(options))
+    assert {key[0] for key in few} == {"ground", "ground_relational", "caption"}
+    train = {key: count for key, count in few.items() if key[1] == "train"}
+    assert {count for key, count in train.items() if key[0] == "caption"} == {1}
+    assert max(count for key, count in train.items() if key[0] != "caption") == 2  # one text, two choices of frames
+    assert max(count for key, count in few.items() if key[1] == "val") > 1
+    texts = {re.sub("the .*", "", one.question.split("Text: ")[1]) for one in both(options) if one.task == "ground"}
+    assert len(texts) >= 3
+
+
+def both(options):
+    return rooms("train", "val", scenes=5, options=options).samples
 
 
 def test_axis_aligned_boxes_hold_the_others():
@@ -305,7 +367,7 @@ def test_defaults_are_those_of_the_generator_and_options_change_them():
             {"width": 0},
             {"room_side": "9:3"},
         ),
-        *({"categories": "dragon"}, {"interval": 0}, {"windows": 0}, {"tasks": " "}),
+        *({"categories": "dragon"}, {"interval": 0}, {"windows": 0}, {"texts": 0}, {"tasks": " "}),
     ],
 )
 def test_settings_that_no_room_can_have_are_refused(options):

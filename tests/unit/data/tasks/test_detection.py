@@ -12,6 +12,7 @@ from vgcli_core.data.tasks.posed import camera_to_world
 from vgcli_core.errors import DataError
 from vgcli_core.evaluation.benchmarks.scannet_det import DetectionTruth
 from vgcli_core.geometry.boxes import as_array, rotations, transform
+from vgcli_core.geometry.overlap import iou
 
 # Two runs: 0 to 5, and 7 to 9.
 GAPPED = [*range(0, 60, 10), *range(70, 100, 10)]
@@ -58,6 +59,15 @@ def test_boxes_are_in_the_camera_of_the_reference_frame(reference, place):
     expected = np.array([scan.instances[number].box for number in objects_of(scan, window)])
     np.testing.assert_allclose(back[:, :6], expected[:, :6], atol=1e-9)
     np.testing.assert_allclose(rotations(back[:, 6:]), rotations(expected[:, 6:]), atol=1e-9)
+
+
+def test_with_the_least_rotated_naming_boxes_are_the_same_solids_and_the_truth_keeps_its_own():
+    scan = make_scan(12, visible={0: range(12), 1: range(12)})
+    own, least = (next(iter(detect_samples(scan, rules(naming=naming)))) for naming in ("own", "least_rotated"))
+    before, after = (as_array([framed.box for framed in one.boxes]) for one in (own, least))
+    np.testing.assert_allclose(np.diag(iou(before, after)), 1, atol=1e-9)
+    assert (np.trace(rotations(after[:, 6:]), axis1=1, axis2=2) >= 1).all()
+    assert own.answer != least.answer
 
 
 def test_a_window_without_objects_is_kept_with_an_empty_list():

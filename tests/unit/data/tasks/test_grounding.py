@@ -82,6 +82,29 @@ def test_the_named_frame_is_the_one_in_which_the_object_stands_largest():
         assert len(sample.info["areas"]) == 6
 
 
+def test_answers_in_the_first_frame_name_it_whether_it_shows_the_object_or_not():
+    # Frames 40 to 45 alone show the chair, and 6 of 60 frames hold one of them.
+    scan = make_scan(visible={0: range(40, 46)})
+    for sample in samples(scan, answers_in="first"):
+        first = position_of(scan, sample.frames[0])
+        (framed,) = sample.boxes
+        assert framed.frame == 0 and sample.target_visible
+        assert json.loads(sample.answer.removeprefix("```json").removesuffix("```"))["frame"] == 0
+        back = transform(as_array([framed.box]), camera_to_world(scan, first))
+        np.testing.assert_allclose(back[0, :6], TRUE[:6], atol=1e-9)
+    assert any(position_of(scan, sample.frames[0]) not in range(40, 46) for sample in samples(scan, answers_in="first"))
+
+
+def test_with_the_least_rotated_naming_a_box_is_the_same_solid_turned_less():
+    own, least = (samples(make_scan(), naming=naming) for naming in ("own", "least_rotated"))
+    for one, other in zip(own, least, strict=True):
+        boxes = [as_array([sample.boxes[0].box]) for sample in (one, other)]
+        assert iou(*boxes)[0, 0] > 1 - 1e-9
+        traces = [np.trace(rotations(box[:, 6:])[0]) for box in boxes]
+        assert traces[1] > traces[0] + 0.1
+        assert json.loads(other.answer[7:-3])["bbox_3d"] == np.round(boxes[1][0], 2).tolist()
+
+
 def test_text_names_frames_and_only_the_first_letter_is_large():
     text = samples(make_scan(), num_frames=2)[0].conversations[0].text
     assert text.startswith("Frame-0: <image>Frame-1: <image>\nLocalize the first clear frame")
