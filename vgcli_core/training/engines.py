@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from vgcli_core.errors import CheckpointError, UsageError
 from vgcli_core.model.vgllm import VGLLM
-from vgcli_core.training.optim import adamw, parameter_groups
+from vgcli_core.training.optim import Optimizers, adamw, parameter_groups
 from vgcli_core.training.processes import Processes
 from vgcli_core.training.recipe import Optim, Part
 
@@ -73,8 +73,11 @@ class _Base(ABC):
         beside = {f"{heads}.{name}": p for name, p in _heads(module).named_parameters()}
         self.parameters |= beside
         groups = parameter_groups(self.parameters, {**parts, heads: list(beside)}, optim)
-        self.optimizer: Any = adamw(groups, optim, processes.device)
+        self.optimizer: Any = self._optimizer(groups)
         self.module = self._prepare(module)
+
+    def _optimizer(self, groups: list[dict[str, Any]]) -> Any:
+        return adamw(groups, self.optim, self.processes.device)
 
     @abstractmethod
     def _prepare(self, module: nn.Module) -> nn.Module:
@@ -96,6 +99,11 @@ class _Base(ABC):
 
 class Plain(_Base):
     """One process, or several that average their gradients (torch's DistributedDataParallel)."""
+
+    optimizer: Optimizers
+
+    def _optimizer(self, groups: list[dict[str, Any]]) -> Optimizers:
+        return Optimizers(groups, self.optim, self.processes.device)
 
     def _prepare(self, module: nn.Module) -> nn.Module:
         prepared: nn.Module = self.processes.accelerator.prepare_model(module)
@@ -119,7 +127,7 @@ class Plain(_Base):
             for group in self.optimizer.param_groups:
                 group["lr"] = group["peak"] * factor
             self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         return norm
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
@@ -131,8 +139,9 @@ class Plain(_Base):
         """See Engine."""
         for moment in MOMENTS:
             for name, parameter in self.parameters.items():
-                if parameter in self.optimizer.state:
-                    yield f"{moment}/{name}", self.optimizer.state[parameter][moment]
+                kept = self.optimizer.moments(parameter)
+                if moment in kept:
+                    yield f"{moment}/{name}", kept[moment]
 
     def load(self, weights: Iterator[tuple[str, Tensor]], moments: Iterator[tuple[str, Tensor]], updates: int) -> None:
         """See Engine."""
@@ -140,14 +149,11 @@ class Plain(_Base):
             self.parameters[name].data.copy_(tensor)
         if updates == 0:
             return
-        expected = {f"{moment}/{name}" for moment in MOMENTS for name in self.parameters}
+        kept = {name: self.optimizer.moment_names(parameter) for name, parameter in self.parameters.items()}
+        expected = {f"{moment}/{name}" for name, names in kept.items() for moment in names}
         for name, tensor in self._checked(moments, expected):
             moment, _, parameter = name.partition("/")
-            own = self.parameters[parameter]
-            state = self.optimizer.state[own]
-            # The fused kernel wants its counter beside the parameter.
-            state.setdefault("step", torch.tensor(float(updates), device=own.device))
-            state[moment] = tensor.to(own.device, torch.float32, copy=True)
+            self.optimizer.load(self.parameters[parameter], moment, tensor, updates)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """See Engine."""

@@ -1,11 +1,11 @@
-"""From positions in the mixture to what the model reads; pictures stay bytes until the model takes them.
+"""From positions in the mixture to token ids and frames; `rows` makes what the model reads of them.
 
 A sample that cannot be used becomes a `Bad`, which says why; no other sample takes its place.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -14,13 +14,11 @@ from torch.utils.data import Dataset
 from vgcli_core.data.frame_store import read_images
 from vgcli_core.data.frames_digest import frames_digest
 from vgcli_core.data.mixture import Mixture
-from vgcli_core.data.sample import IMAGE, Sample
+from vgcli_core.data.sample import Sample
 from vgcli_core.errors import DataError, VgllmError
 from vgcli_core.media.sampling import uniform
-from vgcli_core.model.pixels import PATCH, fit_frames, grid_of, pixels_of
-from vgcli_core.model.positions import multimodal_positions
+from vgcli_core.model.pixels import fit_frames, grid_of
 from vgcli_core.model.processor import IGNORE, Encoded, Processor
-from vgcli_core.model.vgllm import Features, ModelInputs
 from vgcli_core.training.shortening import may_lose_frames, with_tags
 
 
@@ -49,6 +47,7 @@ class Example:
         grid_thw: [F, 3] patches in time, rows and columns.
         key: of the features in the cache; "" where the frames are here instead.
         shortened: frames that were left out, so that the sample fits.
+        shown: number of its list of frames in the mixture (`Mixture.frames`); -1 where that is not known.
     """
 
     index: int
@@ -58,6 +57,7 @@ class Example:
     grid_thw: Tensor
     key: str = ""
     shortened: int = 0
+    shown: int = -1
 
     @property
     def tokens(self) -> int:
@@ -72,7 +72,7 @@ class Example:
     def __reduce__(self) -> tuple[Any, ...]:
         # Each tensor that leaves a worker costs an open file: small ones travel as bytes, a micro-batch may have many.
         small = (self.encoded.input_ids.numpy(), self.encoded.labels.numpy(), self.grid_thw.numpy())
-        return _example, (self.index, self.id, self.frames, self.key, self.shortened, *small)
+        return _example, (self.index, self.id, self.frames, self.key, self.shortened, self.shown, *small)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,14 @@ class MicroBatch:
         return sum(one.labelled for one in self.examples)
 
 
+class _Frames(NamedTuple):
+    """Frames of a sample as in `Example`: themselves, or the key of their features."""
+
+    frames: Tensor | None
+    grid_thw: Tensor
+    key: str = ""
+
+
 class Examples(Dataset["Example | Bad"]):
     """The examples of a mixture, by position; may be copied to other processes."""
 
@@ -128,123 +136,74 @@ class Examples(Dataset["Example | Bad"]):
 
     def __getitem__(self, index: int) -> Example | Bad:
         """Read one sample; what cannot be used is returned as `Bad`, not raised."""
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Example | Bad]:
+        """Read a micro-batch as `__getitem__` does each sample; frames that several of them show are read once."""
+        known: dict[int, _Frames] = {}
+        return [self._one(index, known) for index in indices]
+
+    def _one(self, index: int, known: dict[int, _Frames]) -> Example | Bad:
         name = ""
         try:
             sample = self.mixture.sample(index)
             name = sample.id
-            example = self._cached(index, sample) or self._read(index, sample)
+            example = self._example(index, sample, known)
             if example.labelled == 0:
                 raise DataError("nothing of it is learnt: it has no answer")
         except VgllmError as error:
             return Bad(index, name, self.mixture.where(index), f"{error.what} ({error.where})".removesuffix(" ()"))
         return example
 
-    def _cached(self, index: int, sample: Sample) -> Example | None:
-        """Return the example without its frames, where the cache knows them and the sample fits as it is."""
+    def _example(self, index: int, sample: Sample, known: dict[int, _Frames]) -> Example:
+        shown = int(self.mixture.frames[index])
+        if shown not in known:
+            known[shown] = self._cached(index, sample) or self._read(index, sample)
+        frames, grid, key = known[shown]
+        encoded = self.processor.conversation(_turns(sample), grid)
+        excess = len(encoded.input_ids) - self.max_length
+        if excess <= 0:
+            return Example(index, sample.id, encoded, frames, grid, key, shown=shown)
+        what = f"it has {len(encoded.input_ids)} tokens, and data.max_length allows {self.max_length}"
+        if not sample.frames or self.too_long == "refuse" or not may_lose_frames(sample):
+            raise DataError(what)
+        # All frames of a sample are of one size, and each stands between two marks.
+        kept = len(grid) - -(-excess // (self.processor.tokens_of(grid[0]) + 2))
+        if kept < 1:
+            raise DataError(f"{what}: its text alone is too long")
+        if frames is None:
+            # Features of fewer frames are other ones.
+            frames, grid, _ = self._read(index, sample)
+        # The first frame stays: the geometry encoder's coordinates are those of its camera.
+        places = uniform(len(grid), kept)
+        encoded = self.processor.conversation(_turns(with_tags(sample, kept)), grid[places])
+        return Example(index, sample.id, encoded, frames[places], grid[places], "", len(grid) - kept, shown)
+
+    def _cached(self, index: int, sample: Sample) -> _Frames | None:
+        """Return where the cache has what the encoders made of the sample's frames, if it does."""
         if self.cache is None or not sample.frames:
             return None
         try:
             key = self.cache.key(frames_digest(sample, self.mixture.root(index)))
         except VgllmError:
             return None  # reading the frames says what is wrong with them
-        if not self.cache.has(key):
-            return None
-        grid = self.cache.grid(key)
-        encoded = self.processor.conversation(_turns(sample), grid)
-        return Example(index, sample.id, encoded, None, grid, key) if self._excess(encoded) == 0 else None
+        return _Frames(None, self.cache.grid(key), key) if self.cache.has(key) else None
 
-    def _read(self, index: int, sample: Sample) -> Example:
-        frames, grid = None, torch.empty(0, 3, dtype=torch.long)
-        if sample.frames:
-            images = read_images(sample, self.mixture.root(index))
-            frames = fit_frames(images, width=self.processor.frame_width).frames
-            grid = _grids(frames)
-        encoded = self.processor.conversation(_turns(sample), grid)
-        excess = self._excess(encoded)
-        if excess == 0:
-            return Example(index, sample.id, encoded, frames, grid)
-        what = f"it has {len(encoded.input_ids)} tokens, and data.max_length allows {self.max_length}"
-        if frames is None or self.too_long == "refuse" or not may_lose_frames(sample):
-            raise DataError(what)
-        # All frames of a sample are of one size, and each stands between two marks.
-        kept = len(frames) - -(-excess // (self.processor.tokens_of(grid[0]) + 2))
-        if kept < 1:
-            raise DataError(f"{what}: its text alone is too long")
-        # The first frame stays: the geometry encoder's coordinates are those of its camera.
-        places = uniform(len(frames), kept)
-        encoded = self.processor.conversation(_turns(with_tags(sample, kept)), grid[places])
-        return Example(index, sample.id, encoded, frames[places], grid[places], shortened=len(frames) - kept)
-
-    def _excess(self, encoded: Encoded) -> int:
-        return max(len(encoded.input_ids) - self.max_length, 0)
+    def _read(self, index: int, sample: Sample) -> _Frames:
+        if not sample.frames:
+            return _Frames(None, torch.empty(0, 3, dtype=torch.long))
+        images = read_images(sample, self.mixture.root(index))
+        frames = fit_frames(images, width=self.processor.frame_width).frames
+        return _Frames(frames, grids_of(frames))
 
 
-def inputs_of(
-    batch: MicroBatch,
-    processor: Processor,
-    device: torch.device,
-    *,
-    features: Callable[[Example], Features] | None,
-    packing: bool,
-) -> ModelInputs:
-    """Return what the model reads of a micro-batch; an empty one is a `blank`, from which nothing is learnt.
-
-    Args:
-        batch: its examples are rows, padded on the right.
-        processor: the one that made them.
-        device: where frames become floats; text stays where it is, the model moves it.
-        features: gives the encoders' output for an example with pictures, instead of its frames.
-        packing: put all examples into one row, in which they do not see each other (`ModelInputs.segments`).
-    """
-    examples = batch.examples or [blank(processor)]
-    inputs = (_packed if packing else _padded)(examples, processor)
-    pictured = [one for one in examples if len(one.grid_thw)]
-    if features is not None:
-        return replace(inputs, features=[features(one) for one in pictured])
-    pixels = [None if one.frames is None else pixels_of(one.frames.to(device)) for one in examples]
-    seen = [one for one in pixels if one is not None]
-    if len(seen) < len(pictured):
-        raise ValueError("an example of the cache needs `features`")
-    return replace(
-        inputs,
-        pixel_values=torch.cat([one.pixel_values for one in seen]) if seen else None,
-        geometry_frames=[torch.empty(0, 3, 0, 0) if one is None else one.geometry_frames for one in pixels],
-    )
-
-
-def blank(processor: Processor) -> Example:
-    """Return one small black frame without an answer: an empty turn that still runs every part."""
-    frames = torch.zeros(1, 2 * PATCH, processor.frame_width, 3, dtype=torch.uint8)
-    grid = _grids(frames)
-    return Example(-1, "", processor.conversation([{"from": "human", "value": IMAGE}], grid), frames, grid)
-
-
-def _padded(examples: Sequence[Example], processor: Processor) -> ModelInputs:
-    return processor.rows([one.encoded for one in examples], [one.grid_thw for one in examples])
-
-
-def _packed(examples: Sequence[Example], processor: Processor) -> ModelInputs:
-    """Put the examples one after the other into one row; each has positions of its own. The system turn is not learnt,
-    so no example's first token is scored by the end of the one before it."""
-    ids = torch.cat([one.encoded.input_ids for one in examples])[None]
-    token = processor.ids["<|image_pad|>"]
-    positions = [multimodal_positions(one.encoded.input_ids.tolist(), one.grid_thw, token)[0] for one in examples]
-    return ModelInputs(
-        input_ids=ids,
-        attention_mask=torch.ones_like(ids),
-        position_ids=torch.cat(positions, dim=1)[:, None],
-        grid_thw=torch.cat([one.grid_thw for one in examples]),
-        labels=torch.cat([one.encoded.labels for one in examples])[None],
-        segments=torch.cat([torch.full_like(one.encoded.input_ids, at) for at, one in enumerate(examples)])[None],
-    )
+def grids_of(frames: Tensor) -> Tensor:
+    """Return [F, 3] patches in time, rows and columns of fitted frames [F, H, W, 3]."""
+    return torch.tensor([grid_of(*frames.shape[1:3])]).expand(len(frames), -1).contiguous()
 
 
 def _turns(sample: Sample) -> list[dict[str, str]]:
     return [{"from": turn.speaker, "value": turn.text} for turn in sample.conversations]
-
-
-def _grids(frames: Tensor) -> Tensor:
-    return torch.tensor([grid_of(*frames.shape[1:3])]).expand(len(frames), -1).contiguous()
 
 
 def _learnt(encoded: Encoded) -> int:
@@ -252,6 +211,6 @@ def _learnt(encoded: Encoded) -> int:
 
 
 def _example(*values: Any) -> Example:
-    index, name, frames, key, shortened, ids, labels, grid = values
+    index, name, frames, key, shortened, shown, ids, labels, grid = values
     encoded = Encoded(torch.from_numpy(ids), torch.from_numpy(labels))
-    return Example(index, name, encoded, frames, torch.from_numpy(grid), key, shortened)
+    return Example(index, name, encoded, frames, torch.from_numpy(grid), key, shortened, shown)

@@ -1,4 +1,5 @@
-"""The optimiser: AdamW over three groups of parameters, and the learning rate of every step.
+"""The optimiser: AdamW over three groups of parameters, Muon for matrices where a recipe asks for it, and the learning
+rate of every step.
 
 The schedule is a function of the step alone, so that a resumed run needs no state of it.
 """
@@ -8,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vgcli_core.training.recipe import Optim, Part
 
@@ -21,6 +22,10 @@ GROUPS: dict[Part, str] = {
     "geometry_encoder": "vision",
     "heads": "language_model",
 }
+
+
+_ADAMW_MOMENTS = {name: name for name in ("exp_avg", "exp_avg_sq")}
+_MUON_MOMENTS = {"exp_avg": "momentum_buffer"}
 
 
 def parameter_groups(
@@ -57,6 +62,80 @@ def parameter_groups(
         one["params"].append(parameter)
         one["names"].append(name)
     return [groups[key] for key in sorted(groups)]
+
+
+class Optimizers:
+    """AdamW, and Muon beside it for the matrices inside layers where `optim.muon_lr` is set: as one optimiser.
+
+    Muon's updates are orthogonal matrices: a network from scratch learns in fewer steps. Embeddings, heads, norms and
+    biases stay with AdamW, as its author recommends.
+
+    Source: https://kellerjordan.github.io/posts/muon; torch.optim.Muon.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]], optim: Optim, device: torch.device) -> None:
+        rest, matrices = groups, []
+        if optim.muon_lr is not None:
+            rest = [found for group in groups if (found := _part(group, inside_layers=False))["params"]]
+            matrices = [found for group in groups if (found := _part(group, inside_layers=True))["params"]]
+            matrices = [{**group, "peak": optim.muon_lr, "lr": optim.muon_lr} for group in matrices]
+        self._adamw = adamw(rest, optim, device) if rest else None
+        # Its rate means what AdamW's does: updates are of about the size that AdamW's have.
+        self._muon = torch.optim.Muon(matrices, adjust_lr_fn="match_rms_adamw") if matrices else None
+        self._by_muon = {parameter for group in matrices for parameter in group["params"]}
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Return the groups of both."""
+        return [group for one in self._both() for group in one.param_groups]
+
+    def step(self) -> None:
+        """Update all parameters."""
+        for one in self._both():
+            one.step()
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for one in self._both():
+            one.zero_grad(set_to_none=True)
+
+    def moments(self, parameter: nn.Parameter) -> Mapping[str, Tensor]:
+        """Return what is kept of a parameter between updates, by AdamW's names; nothing before the first update."""
+        state = self._state(parameter)
+        return {ours: state[theirs] for ours, theirs in self.moment_names(parameter).items() if theirs in state}
+
+    def load(self, parameter: nn.Parameter, moment: str, value: Tensor, updates: int) -> None:
+        """Take up a moment of a parameter after so many updates."""
+        state = self._state(parameter)
+        if parameter not in self._by_muon:
+            # The fused kernel wants its counter beside the parameter.
+            state.setdefault("step", torch.tensor(float(updates), device=parameter.device))
+        state[self.moment_names(parameter)[moment]] = value.to(parameter.device, torch.float32, copy=True)
+
+    def moment_names(self, parameter: nn.Parameter) -> Mapping[str, str]:
+        """Return which moments are kept of a parameter: AdamW's names, and those of the optimiser that keeps them."""
+        return _MUON_MOMENTS if parameter in self._by_muon else _ADAMW_MOMENTS
+
+    def _state(self, parameter: nn.Parameter) -> dict[str, Any]:
+        one = self._muon if parameter in self._by_muon else self._adamw
+        if one is None:
+            raise KeyError(parameter)
+        state: dict[str, Any] = one.state[parameter]
+        return state
+
+    def _both(self) -> list[torch.optim.Optimizer]:
+        return [one for one in (self._adamw, self._muon) if one is not None]
+
+
+def _part(group: dict[str, Any], *, inside_layers: bool) -> dict[str, Any]:
+    """Return a group with those of its parameters that are, or are not, matrices inside layers."""
+    pairs = list(zip(group["names"], group["params"], strict=True))
+    chosen = [(name, parameter) for name, parameter in pairs if _inside_layers(name, parameter) is inside_layers]
+    return {**group, "names": [name for name, _ in chosen], "params": [parameter for _, parameter in chosen]}
+
+
+def _inside_layers(name: str, parameter: nn.Parameter) -> bool:
+    return parameter.dim() == 2 and any(part in name for part in (".layers.", "blocks."))
 
 
 def adamw(groups: list[dict[str, Any]], optim: Optim, device: torch.device) -> torch.optim.AdamW:

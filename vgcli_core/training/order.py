@@ -1,18 +1,20 @@
 """In which order samples are trained on: a function of lengths, tags, the recipe's batch, the seed and the epoch alone.
 
-Within each tag samples are shuffled, cut into pieces of fifty steps, sorted by length inside a piece, and cut into
-steps; then the steps are shuffled. Nothing is dropped: the last step of a tag may be smaller. (The reference drops the
-last group of each tag in every epoch.)
+A row is one sample; with `batch.questions` it is up to as many samples whose prompts begin alike, their frames
+included, drawn anew in each epoch. Within each tag rows are shuffled, cut into pieces of fifty steps, sorted by length
+inside a piece, and cut into steps; then the steps are shuffled. Nothing is dropped: the last step of a tag may be
+smaller, and so may the last row of each beginning. (The reference drops the last group of each tag in every epoch.)
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vgcli_core.data.draws import numpy_generator
-from vgcli_core.data.mixture import Mixture
+from vgcli_core.data.mixture import TAGS, Mixture, length_together
 from vgcli_core.training.recipe import Batch, Recipe
 
 _STEPS_OF_A_PIECE = 50
@@ -26,19 +28,36 @@ class Step:
 
 
 def steps_of_epoch(
-    lengths: NDArray[np.int32], tags: NDArray[np.int8], batch: Batch, *, max_length: int, seed: int, epoch: int
+    lengths: NDArray[np.int32],
+    tags: NDArray[np.int8],
+    batch: Batch,
+    *,
+    max_length: int,
+    seed: int,
+    epoch: int,
+    beginnings: NDArray[np.int32] | None = None,
 ) -> list[Step]:
     """Return the steps of one epoch; every sample is in exactly one.
 
-    The step with the longest sample comes first, so that too little memory shows at once.
+    The step with the longest row comes first, so that too little memory shows at once.
 
     Args:
         lengths: [N] estimated tokens of the samples.
         tags: [N] numbers; with `batch.by_tag` a step holds samples of one tag.
         batch: sizes and grouping.
+        beginnings: [N] numbers, equal for samples that may share a row, below 0 for those that may not; needed with
+            `batch.questions` above 1.
         max_length: estimated tokens of one micro-batch with `batch.packing`; a longer sample is alone.
         seed, epoch: what is drawn depends on both.
     """
+    order = starts = np.arange(len(tags))
+    if batch.questions > 1:
+        if beginnings is None:
+            raise ValueError("rows of several questions need beginnings")
+        drawn = numpy_generator(seed, "questions", epoch).permutation(len(tags))
+        order, starts = _rows(drawn, beginnings, tags, batch.questions)
+        tags, lengths = tags[order[starts]], length_together(lengths[order], starts)
+    rows = [tuple(row.tolist()) for row in np.split(order, starts[1:])]
     kinds = np.unique(tags).tolist() if batch.by_tag else [None]
     steps: list[NDArray[np.int64]] = []
     for kind in kinds:
@@ -50,10 +69,10 @@ def steps_of_epoch(
         steps += [shuffled[start : start + batch.size] for start in range(0, len(shuffled), batch.size)]
     if not steps:
         return []
-    order = numpy_generator(seed, "steps", epoch).permutation(len(steps)).tolist()
-    longest = max(order, key=lambda number: int(lengths[steps[number]].max()))
-    order.remove(longest)
-    return [Step(_micro_batches(steps[number], lengths, batch, max_length)) for number in (longest, *order)]
+    turns = numpy_generator(seed, "steps", epoch).permutation(len(steps)).tolist()
+    longest = max(turns, key=lambda number: int(lengths[steps[number]].max()))
+    turns.remove(longest)
+    return [Step(_micro_batches(steps[number], rows, lengths, batch, max_length)) for number in (longest, *turns)]
 
 
 def planned(mixture: Mixture, recipe: Recipe) -> list[tuple[int, Step]]:
@@ -67,6 +86,7 @@ def planned(mixture: Mixture, recipe: Recipe) -> list[tuple[int, Step]]:
             max_length=recipe.data.max_length,
             seed=recipe.seed,
             epoch=epoch,
+            beginnings=mixture.beginning,
         )
         plan += [(epoch, step) for step in steps]
         if recipe.run.max_steps and len(plan) >= recipe.run.max_steps:
@@ -85,6 +105,19 @@ def share_of(step: Step, rank: int, world: int) -> list[tuple[int, ...]]:
     return mine + [()] * (turns - len(mine))
 
 
+def _rows(
+    drawn: NDArray[np.int64], beginnings: NDArray[np.int32], tags: NDArray[np.int8], questions: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the samples in rows of at most `questions`, one row after the other, and where each row starts."""
+    count = len(drawn)
+    own = beginnings.max(initial=0) + 1 + np.arange(count)
+    alike = np.where(beginnings < 0, own, beginnings) * len(TAGS) + tags
+    order = drawn[np.argsort(alike[drawn], kind="stable")]
+    _, firsts, sizes = np.unique(alike[order], return_index=True, return_counts=True)
+    places = np.arange(count) - np.repeat(firsts, sizes)
+    return order, np.flatnonzero(places % questions == 0)
+
+
 def _sorted_by_length(members: NDArray[np.int64], lengths: NDArray[np.int32], piece: int) -> NDArray[np.int64]:
     """Sort each run of `piece` members, the longest first; equal ones keep their order."""
     pieces = np.arange(len(members)) // piece
@@ -93,17 +126,22 @@ def _sorted_by_length(members: NDArray[np.int64], lengths: NDArray[np.int32], pi
 
 
 def _micro_batches(
-    members: NDArray[np.int64], lengths: NDArray[np.int32], batch: Batch, max_length: int
+    members: NDArray[np.int64],
+    rows: Sequence[tuple[int, ...]],
+    lengths: NDArray[np.int32],
+    batch: Batch,
+    max_length: int,
 ) -> tuple[tuple[int, ...], ...]:
-    positions: Sequence[int] = members.tolist()
+    numbers: Sequence[int] = members.tolist()
     if not batch.packing:
-        return tuple(tuple(positions[start : start + batch.micro]) for start in range(0, len(positions), batch.micro))
-    rows: list[list[int]] = []
+        cut = (numbers[start : start + batch.micro] for start in range(0, len(numbers), batch.micro))
+        return tuple(tuple(chain.from_iterable(rows[number] for number in micro)) for micro in cut)
+    packed: list[tuple[int, ...]] = []
     room = 0
-    for position, length in zip(positions, lengths[members].tolist(), strict=True):
-        if not rows or length > room:
-            rows.append([])
+    for number, length in zip(numbers, lengths[members].tolist(), strict=True):
+        if not packed or length > room:
+            packed.append(())
             room = max_length
-        rows[-1].append(position)
+        packed[-1] += rows[number]
         room -= length
-    return tuple(map(tuple, rows))
+    return tuple(packed)

@@ -173,6 +173,9 @@ class Optim(Section):
     lr: float = Field(1e-5, gt=0, description="peak, of the language model")
     merger_lr: float | None = Field(None, gt=0, description="of the geometry merger and the fusion; null: lr")
     vision_lr: float | None = Field(None, gt=0, description="of 2D tower, connector, geometry encoder; null: lr")
+    muon_lr: float | None = Field(
+        None, gt=0, description="of matrices inside trained layers, which Muon updates instead of AdamW; null: AdamW"
+    )
     weight_decay: float = Field(0.01, ge=0, description="of all weights but biases and norms")
     betas: tuple[Share, Share] = Field((0.9, 0.999), description="memory of AdamW's two moments")
     eps: float = Field(1e-8, gt=0, description="added to AdamW's denominator")
@@ -252,6 +255,12 @@ class Recipe(Section):
                 f"batch.questions is {self.batch.questions}, and start.attention is flash, whose kernel cannot let "
                 "several questions see the same frames: sdpa can"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _muon_has_whole_matrices(self) -> Self:
+        if self.optim.muon_lr is not None and self.run.zero:
+            raise ValueError("optim.muon_lr is set, and run.zero, which cuts matrices up, is not 0")
         return self
 
     @model_validator(mode="after")

@@ -88,7 +88,10 @@ def start(
         }
     )
     precision = torch.bfloat16 if half else torch.float32
-    model.backbone.model.set_attn_implementation(choose_attention(given.attention, device, precision))
+    # Of the two that `auto` chooses from, flash-attn cannot run rows that share their frames.
+    shared = recipe.batch.questions > 1 and given.attention == "auto"
+    attention = choose_attention("sdpa" if shared else given.attention, device, precision)
+    model.backbone.model.set_attn_implementation(attention)
     _place(model, recipe.trained, device, frozen=precision, trained=torch.float32 if master else precision)
     model.feature_dtype = precision
     return Started(model, Processor(tokenizer, frame_width=given.frame_width), tokenizer, notes, source)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from vgcli_core.training.optim import adamw, lr_factor, parameter_groups
+from vgcli_core.training.optim import Optimizers, adamw, lr_factor, parameter_groups
 from vgcli_core.training.recipe import Optim
 
 
@@ -44,3 +44,54 @@ def test_three_rates_and_no_decay_of_norms_and_biases():
         ("tower.norm",): (1e-5, 0.0),
     }
     assert len(adamw(groups, optim, torch.device("cpu")).param_groups) == 6
+
+
+def layers():
+    torch.manual_seed(0)
+    shapes = {"lm.layers.0.weight": (4, 6), "lm.layers.0.bias": (4,), "lm.embed.weight": (5, 4)}
+    return {name: nn.Parameter(torch.randn(shape)) for name, shape in shapes.items()}
+
+
+def step(optimizers, weights, seed):
+    torch.manual_seed(seed)
+    for parameter in weights.values():
+        parameter.grad = torch.randn(parameter.shape)
+    optimizers.step()
+    optimizers.zero_grad()
+
+
+def optimizers_of(weights, optim):
+    groups = parameter_groups(weights, {"language_model": list(weights)}, optim)
+    return Optimizers(groups, optim, torch.device("cpu"))
+
+
+def test_muon_has_the_matrices_of_layers_and_a_rate_of_their_own():
+    weights = layers()
+    optimizers = optimizers_of(weights, Optim(lr=1e-3, muon_lr=4e-3))
+    found = {name: group["peak"] for group in optimizers.param_groups for name in group["names"]}
+    assert found == {"lm.layers.0.weight": 4e-3, "lm.layers.0.bias": 1e-3, "lm.embed.weight": 1e-3}
+    before = weights["lm.layers.0.weight"].detach().clone()
+    step(optimizers, weights, 1)
+    # An update without weight decay is a multiple of a matrix with orthonormal rows, about.
+    spread = torch.linalg.svdvals(weights["lm.layers.0.weight"].detach() - before)
+    assert spread.max() / spread.min() < 3
+    assert set(optimizers.moments(weights["lm.layers.0.weight"])) == {"exp_avg"}
+    assert set(optimizers.moments(weights["lm.embed.weight"])) == {"exp_avg", "exp_avg_sq"}
+
+
+def test_an_optimiser_that_took_up_moments_goes_on_as_if_never_stopped():
+    optim = Optim(lr=1e-3, muon_lr=4e-3)
+    whole, weights = layers(), layers()
+    first = optimizers_of(whole, optim)
+    for seed in (1, 2):
+        step(first, whole, seed)
+    for name, parameter in weights.items():
+        parameter.data.copy_(whole[name].data)
+    second = optimizers_of(weights, optim)
+    for name, parameter in weights.items():
+        for moment, value in first.moments(whole[name]).items():
+            second.load(parameter, moment, value, 2)
+    step(first, whole, 3)
+    step(second, weights, 3)
+    for name, parameter in weights.items():
+        assert torch.equal(parameter, whole[name]), name

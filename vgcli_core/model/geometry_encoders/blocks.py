@@ -62,7 +62,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, rotary: RotaryTable | None = None) -> Tensor:
         """Attend within each of B sequences [B, N, C]; `rotary` holds cosines and sines [N, D] for one sequence."""
         q, k, v = self.projected(x, rotary)
-        y = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v)
+        y = _attended(q.to(v.dtype), k.to(v.dtype), v)
         out: Tensor = self.proj(y.transpose(1, 2).reshape(x.shape))
         return out
 
@@ -76,6 +76,13 @@ class Attention(nn.Module):
         if rotary is not None:
             q, k = rotate(q, rotary), rotate(k, rotary)
         return q, k, v
+
+
+def _attended(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    if v.requires_grad and v.device.type == "cpu":
+        # The backward pass of torch's fused kernel takes several times as long there as these two products.
+        return torch.matmul(F.softmax(torch.matmul(q, k.mT) * q.shape[-1] ** -0.5, dim=-1), v)
+    return F.scaled_dot_product_attention(q, k, v)
 
 
 class Block(nn.Module):

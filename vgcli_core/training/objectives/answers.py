@@ -10,8 +10,9 @@ from vgcli_core.data.mixture import Mixture
 from vgcli_core.model.feature_cache import FeatureCache
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.vgllm import VGLLM, Features, ModelInputs
-from vgcli_core.training.examples import Example, Examples, MicroBatch, inputs_of
+from vgcli_core.training.examples import Example, Examples, MicroBatch
 from vgcli_core.training.recipe import Recipe
+from vgcli_core.training.rows import inputs_of
 
 
 class LossOf(nn.Module):
@@ -59,6 +60,7 @@ class Answers:
             self._device,
             features=self._cached.features if self._cached else None,
             packing=self._recipe.batch.packing,
+            questions=self._recipe.batch.questions,
         )
 
     def measured(self) -> Mapping[str, float]:

@@ -28,8 +28,9 @@ from vgcli_core.training.recipe import Recipe
 
 _SIDE = PATCH // CELL  # cells of a patch, along one side
 _USUAL_DEPTH = 2.5  # metres: what an untrained head says
-_HIDDEN = 0.05  # a place is hidden from the first camera where something is nearer by this share of its depth
-_NEAREST = 0.05  # metres in front of the first camera
+_HIDDEN = 0.05  # a place is hidden from another camera where something is nearer by this share of its depth
+_NEAREST = 0.05  # metres in front of a camera
+_HEADS = 2  # of attention, which are told what to look for
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +86,15 @@ class GeometryLoss(nn.Module):
         super().__init__()
         self.encoder, self.losses = encoder, losses
         self.heads = Heads(encoder.dim)
+        # In the middle: places that are found there are used by the pairs after it.
+        self._watched = (encoder.config.depth - 1) // 2
         self.last: dict[str, float] = {}
 
     def forward(self, batch: SceneBatch) -> Tensor:
         """Return a float32 scalar."""
         aggregator = self.encoder.aggregator
         compared: list[Tensor] = []
-        block = aggregator.global_blocks[(self.encoder.config.depth - 1) // 2]
+        block = aggregator.global_blocks[self._watched]
         watching = block.attn.register_forward_pre_hook(lambda _, given: compared.append(given[0]))
         try:
             tokens = aggregator.scenes(batch.frames)
@@ -134,22 +137,32 @@ class GeometryLoss(nn.Module):
     def _matching(
         self, entering: Tensor, batch: SceneBatch, points: Tensor, size: tuple[int, int], special: int
     ) -> tuple[Tensor, Tensor]:
-        """Return [S] the mean cross-entropy, and the share of patches whose best match is within one patch."""
+        """Return [S] the mean cross-entropy of two heads, and how often the first one's best match is within a patch.
+
+        Head 0 looks for the place of a patch in the first frame, head 1 for it in all other frames.
+        """
         aggregator = self.encoder.aggregator
         frames = batch.frames.shape[1]
-        attention = aggregator.global_blocks[(self.encoder.config.depth - 1) // 2].attn
+        attention = aggregator.global_blocks[self._watched].attn
         _, across = scene_tables(frames, *size, special, aggregator.head_dim, device=entering.device)
         queries, keys, _ = attention.projected(entering, across)
-        split = (frames, special + size[0] * size[1])
-        asked = queries[:, 0].unflatten(1, split)[:, 1:, special:]  # [S, F - 1, N, D]
-        there = keys[:, 0].unflatten(1, split)[:, 0, special:]  # [S, N, D]
-        scores = torch.einsum("sfnd,smd->sfnm", asked.float(), there.float()) * aggregator.head_dim**-0.5
-        wanted, seen = matches(batch, points, size)
-        error = -(wanted * scores.log_softmax(-1)).sum(-1)
-        rows, columns = scores.argmax(-1) // size[1], scores.argmax(-1) % size[1]
-        true_rows, true_columns = wanted.argmax(-1) // size[1], wanted.argmax(-1) % size[1]
-        near = ((rows - true_rows).abs() <= 1) & ((columns - true_columns).abs() <= 1)
-        return _mean(error, seen), _mean(near.float(), seen)
+        per_frame = (frames, special + size[0] * size[1])
+        shares = matches(batch, points, size)  # [S, F, N, F, N]
+        asked = queries[:, :_HEADS].unflatten(2, per_frame)[:, :, :, special:]  # [S, 2, F, N, D]
+        scores = torch.einsum("shfnd,shmd->shfnm", asked.float(), keys[:, :_HEADS].float()) * aggregator.head_dim**-0.5
+        likely = scores.log_softmax(-1).unflatten(-1, per_frame)[..., special:]  # [S, 2, F, N, F, N]
+        first = torch.zeros_like(shares)
+        first[:, :, :, 0] = shares[:, :, :, 0]
+        errors = []
+        for head, wanted in enumerate((first, shares)):
+            total = wanted.sum((-2, -1), keepdim=True)
+            error = -(wanted / total.clamp(min=1e-6) * likely[:, head]).sum((-2, -1))
+            errors.append(_mean(error, total[..., 0, 0] > 0))
+        seen = first[:, :, :, 0].sum(-1) > 0
+        best, true = (value.flatten(-2).argmax(-1) for value in (likely[:, 0], first))
+        # Frames follow each other: another frame is more than a patch away.
+        near = ((best // size[1] - true // size[1]).abs() <= 1) & ((best % size[1] - true % size[1]).abs() <= 1)
+        return sum(errors, torch.zeros(())) / _HEADS, _mean(near.float(), seen)
 
 
 class Geometry:
@@ -246,8 +259,8 @@ def points_of(batch: SceneBatch) -> Tensor:
     return turned + batch.cameras[:, :, None, None, :3, 3]
 
 
-def matches(batch: SceneBatch, points: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return where in the first frame the patches of the others are seen.
+def matches(batch: SceneBatch, points: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return which patches of other frames show the place of a patch.
 
     Args:
         batch: scenes.
@@ -255,27 +268,30 @@ def matches(batch: SceneBatch, points: Tensor, size: tuple[int, int]) -> tuple[T
         size: rows and columns of patches.
 
     Returns:
-        [S, F - 1, N, N] shares of the patches of the first frame, bilinear, adding up to 1; [S, F - 1, N] whether the
-        patch's place is seen there: inside the picture and not hidden.
+        [S, F, N, F, N] for each frame and patch, shares of the patches of each frame: bilinear, adding up to 1 in a
+        frame that shows the place, 0 in one that does not (it is outside the picture, or hidden) and in its own.
     """
     rows, columns = size
+    frames = batch.depth.shape[1]
     # The middle of the lower right cell of a patch stands for it; half a cell is taken off where it is seen.
-    place = points[:, 1:, 1::_SIDE, 1::_SIDE]  # [S, F - 1, h, w, 3]
-    z = place[..., 2]
-    safe = z.clamp(min=_NEAREST)
+    place = points[:, :, 1::_SIDE, 1::_SIDE].flatten(2, 3)  # [S, F, N, 3]
+    into = torch.linalg.inv(batch.cameras)
+    there = torch.einsum("sgij,sfnj->sfgni", into[:, :, :3, :3], place) + into[:, None, :, None, :3, 3]
+    z = there[..., 2]  # [S, F, F, N]
     focal, middle = batch.intrinsics[:, [0, 1], [0, 1]], batch.intrinsics[:, :2, 2]
-    x = place[..., 0] / safe * focal[:, 0, None, None, None] + middle[:, 0, None, None, None]
-    y = place[..., 1] / safe * focal[:, 1, None, None, None] + middle[:, 1, None, None, None]
+    pixels = there[..., :2] / z.clamp(min=_NEAREST)[..., None] * focal[:, None, None, None]
+    x, y = (pixels + middle[:, None, None, None]).unbind(-1)
     inside = (z > _NEAREST) & (x >= 0) & (y >= 0) & (x < columns * PATCH) & (y < rows * PATCH)
-    cell_x, cell_y = (x / CELL).long().clamp(0, columns * _SIDE - 1), (y / CELL).long().clamp(0, rows * _SIDE - 1)
-    first = batch.depth[:, 0].flatten(1)
-    there = first.gather(1, (cell_y * columns * _SIDE + cell_x).flatten(1)).view_as(z)
-    known = batch.depth[:, 1:, 1::_SIDE, 1::_SIDE] > 0
-    seen = (inside & known & (there > 0) & (z <= there * (1 + _HIDDEN))).flatten(2)
-    share_y = _tent((y - CELL / 2) / PATCH - 0.5, rows).flatten(2, 3)
-    share_x = _tent((x - CELL / 2) / PATCH - 0.5, columns).flatten(2, 3)
-    shares = (share_y[..., :, None] * share_x[..., None, :]).flatten(-2)
-    return shares / shares.sum(-1, keepdim=True).clamp(min=1e-6), seen
+    wide, high = columns * _SIDE, rows * _SIDE
+    cell = (y / CELL).long().clamp(0, high - 1) * wide + (x / CELL).long().clamp(0, wide - 1)
+    depth = batch.depth[:, None].expand(-1, frames, -1, -1, -1).flatten(3).gather(3, cell)
+    known = (batch.depth[:, :, 1::_SIDE, 1::_SIDE] > 0).flatten(2)[:, :, None]
+    other = ~torch.eye(frames, dtype=torch.bool, device=z.device)[None, :, :, None]
+    seen = inside & known & other & (depth > 0) & (z <= depth * (1 + _HIDDEN))
+    down = _tent((y - CELL / 2) / PATCH - 0.5, rows) * seen[..., None]
+    across = _tent((x - CELL / 2) / PATCH - 0.5, columns)
+    shares = (down[..., :, None] * across[..., None, :]).flatten(-2)  # [S, F, F, N, N]
+    return shares.transpose(2, 3)
 
 
 def _tent(position: Tensor, count: int) -> Tensor:
