@@ -21,9 +21,10 @@ from vgcli_core.media.video import read_video
 from vgcli_core.model.pixels import grid_of
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.vgllm import ModelInputs
-from vgcli_core.training.examples import Bad, Examples, MicroBatch, inputs_of
+from vgcli_core.training.examples import Bad, Examples, MicroBatch
 from vgcli_core.training.order import steps_of_epoch
 from vgcli_core.training.recipe import Batch
+from vgcli_core.training.rows import inputs_of
 
 # The published settings of a dataset of videos; how many frames are the most is recorded with the lengths.
 INTERVAL, LEAST = 2, 4

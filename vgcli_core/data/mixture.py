@@ -154,6 +154,20 @@ def estimated_length(num_pictures: int, turns: Sequence[Mapping[str, Any]]) -> i
     return _PICTURE * num_pictures + sum(len(turn["value"].split()) for turn in turns)
 
 
+def length_together(lengths: NDArray[np.int32], starts: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return about how many tokens rows have, in which samples of the same pictures show them once.
+
+    Args:
+        lengths: [N] `estimated_length` of the samples, row by row.
+        starts: [R] where each row starts.
+    """
+    if len(starts) == 0:
+        return lengths
+    pictures, words = np.divmod(lengths, _PICTURE)
+    together: NDArray[np.int32] = _PICTURE * pictures[starts] + np.add.reduceat(words, starts)
+    return together
+
+
 @dataclass(frozen=True, eq=False)
 class _Columns:
     """What is kept of the samples of one part; `scene` is the code of a scene's name, the same in all parts."""

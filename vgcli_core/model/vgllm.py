@@ -39,6 +39,8 @@ class ModelInputs:
             encoders made of them before.
         segments: [B, L] int64, where a row holds several samples: the number of the token's sample in its row, -1 at
             padding. Tokens of different samples do not see each other.
+        branches: [B, L] int64, where samples of a row share their frames: 0 for the beginning that they share, and at
+            padding; from 1 on the number of the sample that goes on with the token. Each sees the beginning and itself.
     """
 
     input_ids: Tensor
@@ -50,6 +52,7 @@ class ModelInputs:
     labels: Tensor | None = None
     features: "Sequence[Features]" = ()
     segments: Tensor | None = None
+    branches: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +261,7 @@ class VGLLM(nn.Module):
             mask=inputs.attention_mask.to(self.device),
             cache=None,
             segments=None if inputs.segments is None else inputs.segments.to(self.device),
+            branches=None if inputs.branches is None else inputs.branches.to(self.device),
         )
 
     def forward(self, inputs: ModelInputs) -> Output:

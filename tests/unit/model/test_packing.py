@@ -10,7 +10,8 @@ from vgcli_core.model.demo import demo_model
 from vgcli_core.model.packing import FLASH, attention_arguments, block_causal
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.vgllm import VGLLM
-from vgcli_core.training.examples import Example, MicroBatch, inputs_of
+from vgcli_core.training.examples import Example, MicroBatch
+from vgcli_core.training.rows import inputs_of
 
 WIDTH = 56
 CPU = torch.device("cpu")

@@ -10,9 +10,8 @@ import torch
 from tests.unit.training.prepared_sets import FRAMES, ask, examples_in, same
 from vgcli_core.data.sample import Turn
 from vgcli_core.model.demo import demo_model
-from vgcli_core.model.positions import multimodal_positions
 from vgcli_core.model.processor import IGNORE, Processor
-from vgcli_core.training.examples import Bad, Example, MicroBatch, blank, inputs_of
+from vgcli_core.training.examples import Bad, Example
 
 WIDTH = 140
 CPU = torch.device("cpu")
@@ -184,81 +183,3 @@ def test_a_sample_that_is_shortened_is_decoded_although_features_of_all_its_fram
 def test_examples_can_be_sent_to_a_process_that_was_not_forked(examples_of):
     examples = examples_of(ask("a"))
     assert same(pickle.loads(pickle.dumps(examples))[0], examples[0])
-
-
-def test_rows_are_padded_on_the_right(examples_of, processor):
-    examples = examples_of(ask("a", words=40), ask("t", frames=0), ask("b"))
-    batch = MicroBatch([examples[i] for i in range(3)])
-    inputs = inputs_of(batch, processor, CPU, features=None, packing=False)
-    sizes = [len(one.encoded.input_ids) for one in batch.examples]
-    assert inputs.attention_mask.sum(dim=1).tolist() == sizes
-    for row, example in enumerate(batch.examples):
-        assert torch.equal(inputs.input_ids[row, : sizes[row]], example.encoded.input_ids)
-        assert set(inputs.input_ids[row, sizes[row] :].tolist()) <= {processor.pad_id}
-        assert set(inputs.labels[row, sizes[row] :].tolist()) <= {IGNORE}
-    assert [len(frames) for frames in inputs.geometry_frames] == [2, 0, 2]
-    assert inputs.pixel_values.shape == (4 * 40, 1176)
-    assert inputs.grid_thw.tolist() == [[1, 4, 10]] * 4
-    assert inputs.segments is None
-
-
-def test_a_packed_row_numbers_its_samples_and_starts_the_positions_of_each_again(examples_of, processor):
-    examples = examples_of(ask("a", words=40), ask("t", frames=0), ask("b"))
-    batch = MicroBatch([examples[i] for i in range(3)])
-    inputs = inputs_of(batch, processor, CPU, features=None, packing=True)
-    assert inputs.input_ids.shape == inputs.labels.shape == inputs.segments.shape == (1, batch.tokens)
-    assert inputs.attention_mask.tolist() == [[1] * batch.tokens]
-    for number, example in enumerate(batch.examples):
-        here = inputs.segments[0] == number
-        assert torch.equal(inputs.input_ids[0, here], example.encoded.input_ids)
-        assert torch.equal(inputs.labels[0, here], example.encoded.labels)
-        assert int(example.encoded.labels[0]) == IGNORE
-        alone = multimodal_positions(example.encoded.input_ids, example.grid_thw, processor.ids["<|image_pad|>"])[0]
-        assert torch.equal(inputs.position_ids[:, 0, here], alone)
-    assert inputs.segments[0].diff().min() >= 0
-    assert int((inputs.labels[:, 1:] != IGNORE).sum()) == batch.labelled
-
-
-@pytest.mark.parametrize("packing", [False, True])
-def test_the_loss_of_a_batch_is_the_sum_of_the_losses_of_its_samples(examples_of, tiny, packing):
-    model, processor = tiny
-    examples = examples_of(ask("a", words=9), ask("t", frames=0), ask("b", frames=1))
-    each = [examples[i] for i in range(3)]
-
-    def loss(batch, *, features=None):
-        with torch.no_grad():
-            return float(model.loss_sum(inputs_of(batch, processor, CPU, features=features, packing=packing)))
-
-    def encode(example):
-        whole = inputs_of(MicroBatch([example]), processor, CPU, features=None, packing=False)
-        with torch.no_grad():
-            return model.encode(whole.pixel_values, whole.grid_thw, whole.geometry_frames[0])
-
-    alone = sum(loss(MicroBatch([one])) for one in each)
-    assert loss(MicroBatch(each)) == pytest.approx(alone, rel=1e-5)
-    cached = [replace(one, frames=None, key="k") if len(one.grid_thw) else one for one in each]
-    known = {one.index: encode(one) for one in each if len(one.grid_thw)}
-    assert loss(MicroBatch(cached), features=lambda one: known[one.index]) == pytest.approx(alone, rel=1e-5)
-
-
-@pytest.mark.parametrize("packing", [False, True])
-def test_an_empty_turn_runs_every_part_and_teaches_nothing(tiny, packing):
-    model, processor = tiny
-    inputs = inputs_of(MicroBatch(), processor, CPU, features=None, packing=packing)
-    assert int(inputs.grid_thw.prod()) >= 4
-    assert not (inputs.labels != IGNORE).any()
-    loss = model.loss_sum(inputs)
-    assert float(loss.detach()) == 0.0
-    loss.backward()
-    trained = {name: p.grad for name, p in model.named_parameters() if p.requires_grad and "head" not in name}
-    model.zero_grad()
-    assert all(grad is not None and not grad.any() for grad in trained.values())
-
-
-@pytest.mark.parametrize("width", [28, 140, 518])
-def test_the_blank_frame_fits_every_width(processor, width):
-    example = blank(Processor(processor.tokenizer, frame_width=width))
-    assert example.frames.shape == (1, 28, width, 3)
-    pads = int((example.encoded.input_ids == processor.ids["<|image_pad|>"]).sum())
-    assert pads == int(example.grid_thw.prod()) // 4 >= 1
-    assert set(example.encoded.labels.tolist()) == {IGNORE}

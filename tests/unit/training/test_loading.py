@@ -52,10 +52,10 @@ def test_workers_give_the_same_micro_batches_in_the_same_order(examples_of):
 class Dying(Examples):
     """Kills the process that asks for sample 1."""
 
-    def __getitem__(self, index):
-        if index == 1:
+    def __getitems__(self, indices):
+        if 1 in indices:
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().__getitem__(index)
+        return super().__getitems__(indices)
 
 
 def test_a_worker_that_dies_is_an_error_with_advice(examples_of):
@@ -69,7 +69,7 @@ def test_a_worker_that_dies_is_an_error_with_advice(examples_of):
 class Wrong(Examples):
     """Has a bug."""
 
-    def __getitem__(self, index):
+    def __getitems__(self, indices):
         raise RuntimeError("a bug")
 
 

@@ -32,10 +32,11 @@ class Backbone(Protocol):
         mask: Tensor | None,
         cache: Cache | None,
         segments: Tensor | None = None,
+        branches: Tensor | None = None,
     ) -> Tensor:
         """Run the language model on embeddings [B, L, D] at positions [3, B, L]; fills `cache` when one is given.
 
-        `segments` [B, L] number the samples of packed rows.
+        `segments` [B, L] number the samples of packed rows, `branches` [B, L] those of rows with one beginning.
         """
 
     def logits(self, hidden: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Cache, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from vgcli_core.model.packing import attention_arguments
+from vgcli_core.model.packing import attention_arguments, branching_arguments
 
 # Order matters: `model.visual.` must not be taken for a part of the language model.
 _RENAMES = (
@@ -127,17 +127,18 @@ class Qwen25VL(nn.Module):
         mask: Tensor | None = None,
         cache: Cache | None = None,
         segments: Tensor | None = None,
+        branches: Tensor | None = None,
     ) -> Tensor:
         """Return the last hidden states [B, L, D]; `mask` [B, past + L] is 0 where a token is to be ignored.
 
-        With `segments` [B, L], the numbers of the samples in each row, tokens see their own sample alone; `mask` is
-        then not looked at.
+        With `segments` [B, L], the numbers of the samples in each row, tokens see their own sample alone; with
+        `branches` [B, L] the beginning of their row too. `mask` is then not looked at.
         """
-        seen = (
-            {"attention_mask": mask}
-            if segments is None
-            else attention_arguments(segments, self.attention, embeds.dtype)
-        )
+        seen: dict[str, Any] = {"attention_mask": mask}
+        if segments is not None:
+            seen = attention_arguments(segments, self.attention, embeds.dtype)
+        elif branches is not None:
+            seen = branching_arguments(branches, self.attention, embeds.dtype)
         output = self.model.model.language_model(
             inputs_embeds=embeds,
             position_ids=positions,
