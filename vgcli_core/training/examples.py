@@ -4,8 +4,8 @@ A sample that cannot be used becomes a `Bad`, which says why; no other sample ta
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -20,6 +20,9 @@ from vgcli_core.media.sampling import uniform
 from vgcli_core.model.pixels import fit_frames, grid_of
 from vgcli_core.model.processor import IGNORE, Encoded, Processor
 from vgcli_core.training.shortening import may_lose_frames, with_tags
+
+if TYPE_CHECKING:
+    from vgcli_core.training.objectives.hints import Hint, Hints
 
 
 class KnownFeatures(Protocol):
@@ -48,6 +51,7 @@ class Example:
         key: of the features in the cache; "" where the frames are here instead.
         shortened: frames that were left out, so that the sample fits.
         shown: number of its list of frames in the mixture (`Mixture.frames`); -1 where that is not known.
+        hint: what the losses use beside the answer (`objectives.hints`); None where there are no such losses.
     """
 
     index: int
@@ -58,6 +62,7 @@ class Example:
     key: str = ""
     shortened: int = 0
     shown: int = -1
+    hint: "Hint | None" = None
 
     @property
     def tokens(self) -> int:
@@ -72,7 +77,8 @@ class Example:
     def __reduce__(self) -> tuple[Any, ...]:
         # Each tensor that leaves a worker costs an open file: small ones travel as bytes, a micro-batch may have many.
         small = (self.encoded.input_ids.numpy(), self.encoded.labels.numpy(), self.grid_thw.numpy())
-        return _example, (self.index, self.id, self.frames, self.key, self.shortened, self.shown, *small)
+        rest = (self.index, self.id, self.frames, self.key, self.shortened, self.shown, self.hint)
+        return _example, (*rest, *small)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +133,10 @@ class Examples(Dataset["Example | Bad"]):
         max_length: int,
         too_long: Literal["shorten", "refuse"] = "shorten",
         cache: KnownFeatures | None = None,
+        hints: "Hints | None" = None,
     ) -> None:
         self.mixture, self.processor = mixture, processor
-        self.max_length, self.too_long, self.cache = max_length, too_long, cache
+        self.max_length, self.too_long, self.cache, self.hints = max_length, too_long, cache, hints
 
     def __len__(self) -> int:
         return len(self.mixture)
@@ -151,6 +158,8 @@ class Examples(Dataset["Example | Bad"]):
             example = self._example(index, sample, known)
             if example.labelled == 0:
                 raise DataError("nothing of it is learnt: it has no answer")
+            if self.hints is not None and sample.frames:
+                example = replace(example, hint=self.hints(sample, self.mixture.root(index), example))
         except VgllmError as error:
             return Bad(index, name, self.mixture.where(index), f"{error.what} ({error.where})".removesuffix(" ()"))
         return example
@@ -211,6 +220,6 @@ def _learnt(encoded: Encoded) -> int:
 
 
 def _example(*values: Any) -> Example:
-    index, name, frames, key, shortened, shown, ids, labels, grid = values
+    index, name, frames, key, shortened, shown, hint, ids, labels, grid = values
     encoded = Encoded(torch.from_numpy(ids), torch.from_numpy(labels))
-    return Example(index, name, encoded, frames, torch.from_numpy(grid), key, shortened, shown)
+    return Example(index, name, encoded, frames, torch.from_numpy(grid), key, shortened, shown, hint)
