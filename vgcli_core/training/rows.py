@@ -1,4 +1,4 @@
-"""From examples to the rows of tokens that the model reads: one in each, several packed, or several on one beginning."""
+"""From examples to the rows of tokens that the model reads: one in each, packed, or several on one beginning."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -83,10 +83,10 @@ def test_a_bug_stays_a_bug(examples_of, workers):
 class Signalled(Examples):
     """Sends its own process what a terminal and a scheduler send to all of them."""
 
-    def __getitem__(self, index):
+    def __getitems__(self, indices):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             os.kill(os.getpid(), number)
-        return super().__getitem__(index)
+        return super().__getitems__(indices)
 
 
 def test_workers_leave_signals_to_the_process_that_trains(examples_of):
