@@ -1,6 +1,7 @@
 """The order of samples: nothing lost, nothing twice, tags apart, lengths together, shared among processes."""
 
 import time
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -71,6 +72,49 @@ def test_packed_rows_are_filled_before_the_next_one_begins(rows, size):
             assert lengths[list(row)].sum() + lengths[following[0]] > 4000
 
 
+QUESTIONS = st.lists(st.tuples(st.integers(0, 1), st.integers(-1, 6)), max_size=200)
+
+
+def of_questions(samples, *, epoch=0, **batch):
+    """Steps of samples (tag, beginning); each has one picture, and one word more than the one before it."""
+    tags, beginnings = (np.array([sample[at] for sample in samples], dtype=np.int32) for at in (0, 1))
+    lengths = 252 + np.arange(len(samples), dtype=np.int32)
+    return steps_of_epoch(
+        lengths, tags.astype(np.int8), Batch(**batch), max_length=4000, seed=0, epoch=epoch, beginnings=beginnings
+    )
+
+
+@given(QUESTIONS, st.integers(2, 5), st.integers(1, 4), st.booleans(), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_micro_batches_hold_rows_of_questions_that_begin_alike(samples, questions, micro, by_tag, by_length):
+    steps = of_questions(samples, size=4, micro=micro, questions=questions, by_tag=by_tag, by_length=by_length)
+    assert sorted(position for step in steps for position in flat(step)) == list(range(len(samples)))
+    for step in steps:
+        assert not by_tag or len({samples[position][0] for position in flat(step)}) == 1
+        for batch in step.micro_batches:
+            begun = Counter(samples[position] for position in batch)
+            # Text alone (-1) has a row of its own.
+            rows = sum(count if one[1] < 0 else -(-count // questions) for one, count in begun.items())
+            assert 0 < rows <= micro
+
+
+def test_rows_are_full_where_there_are_questions_enough_and_drawn_anew_in_each_epoch():
+    samples = [(1, n % 20) for n in range(200)]
+    epochs = [of_questions(samples, epoch=epoch, size=8, questions=5) for epoch in (0, 0, 1)]
+    rows = [{frozenset(row) for step in steps for row in step.micro_batches} for steps in epochs]
+    assert rows[0] == rows[1]
+    assert all({len({n % 20 for n in row}) for row in each} == {1} for each in rows)
+    assert [Counter(map(len, each)) for each in rows] == [{5: 40}] * 3
+    # Ten questions fall into the same two fives by a chance of 1 in 126.
+    assert len(rows[0] & rows[2]) < 10
+
+
+def test_the_row_with_the_most_words_comes_first_and_counts_its_pictures_once():
+    samples = [(1, n // 4) for n in range(80)]
+    first, *_ = of_questions(samples, size=4, questions=4, by_length=False)
+    assert (76, 77, 78, 79) in {tuple(sorted(row)) for row in first.micro_batches}
+
+
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=40), st.integers(1, 9))
 @settings(max_examples=150, deadline=None)
 def test_processes_share_each_micro_batch_once_in_the_same_number_of_turns(sizes, world):
@@ -113,12 +157,14 @@ def test_no_sample_gives_no_step():
     assert steps_of_epoch(*arrays([]), Batch(), max_length=100, seed=0, epoch=0) == []
 
 
-@pytest.mark.parametrize("packing", [False, True])
-def test_three_hundred_thousand_samples_are_ordered_in_seconds(packing):
+@pytest.mark.parametrize("form", [{}, {"packing": True}, {"questions": 5}])
+def test_three_hundred_thousand_samples_are_ordered_in_seconds(form):
     rng = np.random.default_rng(0)
     lengths = rng.integers(200, 9000, 300_000).astype(np.int32)
     tags = rng.integers(0, 2, 300_000).astype(np.int8)
     started = time.process_time()
-    steps = steps_of_epoch(lengths, tags, Batch(packing=packing), max_length=12800, seed=0, epoch=0)
+    beginnings = rng.integers(-1, 50_000, 300_000).astype(np.int32)
+    batch = Batch(**form)
+    steps = steps_of_epoch(lengths, tags, batch, max_length=12800, seed=0, epoch=0, beginnings=beginnings)
     assert time.process_time() - started < 5  # half a second on a quiet machine
     assert sum(len(flat(step)) for step in steps) == 300_000
