@@ -98,9 +98,13 @@ def shard_of(text: str | None) -> "Shard | None":
 
 
 def options_of(dataset: "Dataset", settings: list[str]) -> "dict[str, OptionValue]":
-    """Return every option of the dataset, with the values that --set gives. Raises UsageError, UnknownName."""
+    """Return every option: what --set gives, else what its preset says, else the default.
+
+    Raises:
+        UsageError or UnknownName: --set gives what the dataset does not take.
+    """
     known = {option.name: option for option in dataset.options}
-    values = {name: option.default for name, option in known.items()}
+    values: dict[str, OptionValue] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:
@@ -115,7 +119,7 @@ def options_of(dataset: "Dataset", settings: list[str]) -> "dict[str, OptionValu
                 f"{text!r} is no choice for {name}", where=f"--set {setting}", fix=f"choose from {choices}"
             )
         values[name] = value
-    return values
+    return dataset.options_with(values)
 
 
 def _value(text: str, default: "OptionValue", where: str) -> "OptionValue":

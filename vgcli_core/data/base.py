@@ -262,6 +262,7 @@ class Dataset:
         num_frames: of a sample by default; None where that is fixed or varies.
         published: split -> name of a count (or "samples") -> the published number.
         options: what only this dataset knows.
+        presets: value of its option "preset" -> values of other options, where --set gives none.
         frame_bytes: of a typical stored frame: for the forecast.
         record: sample -> its record in the published annotation layout, for reference mode; None where there is none.
         record_file: split, number of frames, number of records, request -> the published file name.
@@ -285,6 +286,7 @@ class Dataset:
     num_frames: int | None = None
     published: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     options: tuple[Option, ...] = ()
+    presets: Mapping[str, Mapping[str, OptionValue]] = field(default_factory=dict)
     frame_bytes: int = 100_000
     record: Callable[[Sample], Mapping[str, Any]] | None = None
     record_file: Callable[[str, int, int, Request], str] | None = None
@@ -293,3 +295,8 @@ class Dataset:
     conventions: Callable[[Request], Mapping[str, Any]] = _no_conventions
     whole: str = ""
     stage: Callable[[Request, Sequence[Unit], Path, Callable[[str], None]], None] | None = None
+
+    def options_with(self, given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+        """Return the value of every option: the given one, else that of the preset, else the default."""
+        preset = self.presets.get(str(given.get("preset")), {})
+        return {option.name: option.default for option in self.options} | dict(preset) | dict(given)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -13,6 +14,7 @@ from vgcli import preparing
 from vgcli import request as command
 from vgcli.main import app
 from vgcli_core.data import base
+from vgcli_core.data.base import Option
 from vgcli_core.data.prepare import Progress, Shard
 from vgcli_core.data.sources import DATASETS
 from vgcli_core.errors import UnknownName, UsageError
@@ -131,6 +133,12 @@ def test_wrong_words_are_refused_and_nothing_is_written(raw, tmp_path, words, sa
 
 def test_options_of_a_dataset_keep_their_type():
     assert command.options_of(FAKE, ["speed=2"]) == {"speed": 2.0}
+    fast = replace(FAKE, options=(*FAKE.options, Option("preset", "none", "", ("none", "fast"))))
+    fast = replace(fast, presets={"fast": {"speed": 9.0}})
+    assert command.options_of(fast, []) == {"speed": 1.5, "preset": "none"}
+    assert command.options_of(fast, ["preset=fast"]) == {"speed": 9.0, "preset": "fast"}
+    # What is set stands, the default too, in whichever order.
+    assert command.options_of(fast, ["speed=1.5", "preset=fast"]) == {"speed": 1.5, "preset": "fast"}
     with pytest.raises(UnknownName):
         command.options_of(FAKE, ["a=b"])
 

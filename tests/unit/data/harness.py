@@ -60,9 +60,8 @@ class Collected:
 
 def request_for(dataset: Dataset, raw: Path, *splits: str, options: dict | None = None, **values) -> Request:
     """A request with every option at its default, but for those given."""
-    known = {option.name: option.default for option in dataset.options}
-    assert set(options or {}) <= set(known)
-    return Request(raw, splits or dataset.default_splits, options=known | (options or {}), **values)
+    assert set(options or {}) <= {option.name for option in dataset.options}
+    return Request(raw, splits or dataset.default_splits, options=dataset.options_with(options or {}), **values)
 
 
 def collect(dataset: Dataset, request: Request) -> Collected:

@@ -116,6 +116,8 @@ def furnish(
     number: int,
     scale: tuple[float, float],
     categories: tuple[str, ...],
+    several: float = 1.0,
+    mixed: bool = False,
 ) -> tuple[Thing, ...]:
     """Fill a room.
 
@@ -126,19 +128,21 @@ def furnish(
         number: of things; fewer where they do not fit.
         scale: range of each thing's size, times the usual one.
         categories: labels that may be used; () for all.
+        several: share of rooms that may have several things of one label.
+        mixed: any label may come in, alike and whatever the kind, and seldom one that is mistaken for another.
     """
-    always, pool = KINDS[kind]
+    always, pool = ((), dict.fromkeys(CATEGORIES, 1.0)) if mixed else KINDS[kind]
     pool = {label: weight for label, weight in pool.items() if not categories or label in categories}
     if not pool:
         pool = dict.fromkeys(categories, 1.0)
     queue = [label for label in always if not categories or label in categories]
-    several = _draw_several(rng, pool, number // 2)
-    queue += several
+    repeated = _draw_several(rng, pool, number // 2) if several == 1 or rng.random() < several else []
+    queue += repeated
     standing: list[_Standing] = []
     for _ in range(6 * number):
         if len(standing) >= number:
             break
-        label = queue.pop(0) if queue else _draw_label(rng, pool, standing, several)
+        label = queue.pop(0) if queue else _draw_label(rng, pool, standing, repeated, mixed=mixed)
         found = _find_place(rng, plan, standing, label, float(rng.uniform(*scale)))
         if found is not None:
             plan.taken.append(footprint(found.piece, found.place, found.yaw))
@@ -154,10 +158,17 @@ def _draw_several(rng: np.random.Generator, pool: Mapping[str, float], most: int
 
 
 def _draw_label(
-    rng: np.random.Generator, pool: Mapping[str, float], standing: list[_Standing], several: list[str]
+    rng: np.random.Generator,
+    pool: Mapping[str, float],
+    standing: list[_Standing],
+    several: list[str],
+    *,
+    mixed: bool,
 ) -> str:
     """Draw what comes in next: mostly something that is not there yet, and that nobody mistakes for the several."""
     there = {one.label for one in standing}
+    if mixed:
+        there = {label for label in pool if any(alike(label, one) for one in there)}
     weights = {label: weight * (_ANOTHER if label in there else 1.0) for label, weight in pool.items()}
     kept = {label: weight for label, weight in weights.items() if not any(alike(label, one) for one in several)}
     return _draw(rng, kept or weights)

@@ -48,7 +48,16 @@ def make_room(seed: int, number: int, settings: RoomSettings = _USUAL) -> Room:
 
     rng = numpy_generator(seed, "rooms", number, "things")
     wanted = int(rng.integers(settings.things[0], settings.things[1] + 1))
-    things = furnish(rng, plan, kind, number=wanted, scale=settings.object_scale, categories=settings.categories)
+    things = furnish(
+        rng,
+        plan,
+        kind,
+        number=wanted,
+        scale=settings.object_scale,
+        categories=settings.categories,
+        several=settings.several,
+        mixed=settings.mixed,
+    )
     rng = numpy_generator(seed, "rooms", number, "clutter")
     clutter = _clutter(rng, plan, int(rng.integers(settings.clutter[0], settings.clutter[1] + 1)))
     targets = np.array([thing.box[:3] for thing in _worth_seeing(things)]).reshape(-1, 3)

@@ -28,6 +28,8 @@ _HELP = {
     "clutter": "unnamed boxes that hide things and are never asked for; in a room with any, no box is asked for",
     "object_scale": "size of each object, times its usual one",
     "categories": "labels of the objects, with commas between them; empty for all",
+    "several": "share of the rooms that may have several objects of one label",
+    "mixed": "any object may stand in any room, and few are mistaken for each other",
     "camera_height": "height of the camera above the floor, metres",
     "horizontal_fov": "angle of view, degrees",
     "walk": "length of the camera's path, metres",

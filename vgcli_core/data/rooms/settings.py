@@ -46,6 +46,8 @@ class RoomSettings:
         clutter: number of unnamed boxes, which hide things and are never asked for.
         object_scale: each object is this many times its usual size, all edges alike.
         categories: labels to use; () for all.
+        several: share of the rooms that may have several objects of one label.
+        mixed: any object may stand in any room, not only where it belongs, and few are mistaken for each other.
         camera_height: metres above the floor, one draw for a room, kept within a few centimetres along the path.
         horizontal_fov: degrees, one draw for a room.
         walk: length of the camera's path, metres; shorter where furniture is in the way.
@@ -65,6 +67,8 @@ class RoomSettings:
     clutter: tuple[int, int] = (0, 3)
     object_scale: Range = (0.8, 1.25)
     categories: tuple[str, ...] = ()
+    several: float = 1.0
+    mixed: bool = False
     camera_height: Range = (0.8, 1.9)
     horizontal_fov: Range = (55.0, 90.0)
     walk: Range = (0.5, 2.2)
@@ -80,6 +84,8 @@ class RoomSettings:
         _whole("num_frames", self.num_frames, 1, 10_000)
         if not 0.1 <= self.fps <= 240:
             raise UsageError(f"fps is {self.fps}", where="settings of rooms", fix="give a number from 0.1 to 240")
+        if not 0 <= self.several <= 1:
+            raise UsageError(f"several is {self.several}", where="settings of rooms", fix="give a share from 0 to 1")
         for field in fields(self):
             if field.name in _LIMITS:
                 _range(field.name, getattr(self, field.name))

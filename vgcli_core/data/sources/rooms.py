@@ -14,6 +14,7 @@ from vgcli_core.data.rooms.descriptions import MOST
 from vgcli_core.data.rooms.film import film
 from vgcli_core.data.rooms.generate import make_room
 from vgcli_core.data.rooms.options import FIRST, ROOMS, numbers_of, setting_options, settings_of
+from vgcli_core.data.rooms.presets import PRESETS
 from vgcli_core.data.rooms.samples import NAME, NUM_FRAMES, TASKS, samples_of, tasks_of
 from vgcli_core.data.rooms.truth import truth_of
 from vgcli_core.data.sample import Sample
@@ -78,6 +79,7 @@ DATASET = Dataset(
     num_frames=NUM_FRAMES,
     options=(
         ROOMS,
+        Option("preset", "none", "values of many options at once; what is set beside it stands", ("none", *PRESETS)),
         Option("tasks", ",".join(TASKS), f"what to make, with commas between them: {', '.join(TASKS)}"),
         Option(
             "axis_aligned",
@@ -105,6 +107,7 @@ DATASET = Dataset(
         Option("truth", False, "store depth, objects and cameras of all frames, to pre-train encoders on"),
         *setting_options(),
     ),
+    presets=PRESETS,
     frame_bytes=12_000,
     chooses_frames=True,
     check=check,

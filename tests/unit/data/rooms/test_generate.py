@@ -53,6 +53,16 @@ def test_thirty_rooms_have_many_categories_and_several_of_one_class():
     assert sum(thing.support is not None for room in ROOMS for thing in room.things) >= 15
 
 
+def test_rooms_may_be_mixed_and_have_one_of_each_label():
+    settings = replace(SETTINGS, several=0.0, mixed=True, room_side=(6.0, 7.0))
+    rooms = [make_room(11, number, settings) for number in range(12)]
+    labels = [[thing.label for thing in room.things] for room in rooms]
+    twice = sum(len(one) - len(set(one)) for one in labels)
+    assert twice <= 0.05 * sum(map(len, labels))
+    baths = [room.kind for room, one in zip(rooms, labels, strict=True) if "bathtub" in one]
+    assert set(baths) - {"bathroom", "studio"}
+
+
 def test_how_many_there_are_of_a_label_is_well_spread():
     often = Counter(max(Counter(t.label for t in room.things).values()) for room in ROOMS)
     assert max(often.values()) <= 0.4 * len(ROOMS)

@@ -22,6 +22,7 @@ from vgcli_core.errors import UnknownName, UsageError
         ({"horizontal_fov": ("55", "90")}, "horizontal_fov is ('55', '90')"),
         ({"pan": (0.0, float("inf"))}, "pan is (0.0, inf)"),
         ({"walk": (float("nan"), 1.0)}, "walk is (nan, 1.0)"),
+        ({"several": 1.5}, "several is 1.5"),
         ({"camera_height": (1.0, 2.3)}, "camera_height is (1.0, 2.3)"),
         ({"categories": ("pillow", "book")}, "every category stands on other things"),
     ],

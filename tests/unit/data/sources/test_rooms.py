@@ -171,6 +171,22 @@ def both(options):
     return rooms("train", "val", scenes=5, options=options).samples
 
 
+def test_the_demo_asks_for_large_things_in_the_first_of_four_frames_and_stores_the_truth():
+    found = rooms(
+        *("train", "val"), scenes=3, choice="fixed", num_frames=4, options=SMALL | {"preset": "demo", "film_frames": 4}
+    )
+    assert {task_of(one) for one in found.samples} == {"ground", "ground_relational", "caption", "detect_4", "ask"}
+    frames = {tuple(int(path[-9:-4]) for path in one.frames) for one in found.samples}
+    assert frames == {(0, 1, 2, 3)}
+    assert {framed.frame for one in found.samples for framed in one.boxes} == {0}
+    scenes = {one.scene for one in found.samples}
+    assert {name for name in found.work.frames if not name.endswith(".jpg")} == {
+        f"rooms/{scene}/truth.safetensors" for scene in scenes
+    }
+    asked = Counter(one.scene for one in found.samples if task_of(one) == "ground" and one.split == "train")
+    assert min(asked.values()) >= 2
+
+
 def test_axis_aligned_boxes_hold_the_others():
     turned, along = (
         {one.id: one for one in rooms("val", scenes=4, options={"tasks": "ground", "axis_aligned": flag}).samples}
