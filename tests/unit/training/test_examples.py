@@ -8,10 +8,13 @@ import pytest
 import torch
 
 from tests.unit.training.prepared_sets import FRAMES, ask, examples_in, same
+from vgcli_core.data.frame_store import read_images
 from vgcli_core.data.sample import Turn
 from vgcli_core.model.demo import demo_model
 from vgcli_core.model.processor import IGNORE, Processor
+from vgcli_core.training import examples as module
 from vgcli_core.training.examples import Bad, Example
+from vgcli_core.training.loading import load
 
 WIDTH = 140
 CPU = torch.device("cpu")
@@ -183,3 +186,32 @@ def test_a_sample_that_is_shortened_is_decoded_although_features_of_all_its_fram
 def test_examples_can_be_sent_to_a_process_that_was_not_forked(examples_of):
     examples = examples_of(ask("a"))
     assert same(pickle.loads(pickle.dumps(examples))[0], examples[0])
+
+
+def test_questions_of_a_micro_batch_read_the_frames_that_they_share_once(examples_of, monkeypatch):
+    read = []
+
+    def counting(sample, root):
+        read.append(sample.id)
+        return read_images(sample, root)
+
+    monkeypatch.setattr(module, "read_images", counting)
+    samples = [ask("a"), ask("b", frames=1), ask("c", words=9), ask("t", frames=0), ask("d", frames=1), ask("e")]
+    examples = examples_of(*samples)
+    found = examples.__getitems__(range(6))
+    assert read == ["a", "b"]
+    assert found[0].frames is found[2].frames is found[5].frames
+    assert [one.shown for one in found] == [0, 1, 0, -1, 1, 0]
+    assert all(same(one, examples[one.index]) for one in found)
+
+    # So it is where a worker reads them: it sends them once.
+    (sent,) = load(examples, [range(6)], workers=1)
+    assert sent.examples[0].frames.data_ptr() == sent.examples[5].frames.data_ptr()
+    assert all(same(*pair) for pair in zip(found, sent.examples, strict=True))
+
+
+def test_questions_of_a_micro_batch_ask_the_cache_once_for_the_frames_that_they_share(examples_of):
+    examples = examples_of(ask("a"), ask("b"), ask("c", words=9), cache=Known(full=True))
+    found = examples.__getitems__([2, 0, 1])
+    assert len(examples.cache.asked) == 1
+    assert len({one.key for one in found}) == 1
