@@ -62,3 +62,10 @@ def test_what_grounding_writes_is_read_back(read, frame, found, short):
         reading = read(format_grounding(frame, box, decimals=decimals), 32)
         assert reading.frame == frame
         assert reading.boxes == (OrientedBox(box.center, box.size, box.angles),)
+
+
+def test_numbers_may_all_have_two_decimals():
+    box = OrientedBox((0.5, -0.001, 2.0), (1.0, 0.25, 0.333), (0.0, -0.1, 3.0), "bed")
+    numbers = "[0.50, 0.00, 2.00, 1.00, 0.25, 0.33, 0.00, -0.10, 3.00]"
+    assert format_grounding(2, box, zeros=True) == f'```json\n\t{{"frame": 2, "bbox_3d": {numbers}}}\n```'
+    assert f'"label": "bed", "bbox_3d": {numbers}}}' in format_detection([box], zeros=True)

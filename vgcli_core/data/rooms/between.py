@@ -4,23 +4,29 @@ All boxes are rows [9] of the room (z up, metres) that are turned about z only, 
 its footprint times a span of heights, so distances split into a horizontal and a vertical part, and are exact.
 """
 
+from functools import lru_cache
+from math import cos, hypot, sin
+
 import numpy as np
 
 from vgcli_core.data.rooms.scene import Room, Thing
 from vgcli_core.geometry.boxes import Floats, corners
 
-# The corners of `geometry.boxes.corners` that lie on the floor, around the rim.
-_FLOOR = [0, 3, 7, 4]
+_RIM = np.array([[-0.5, -0.5], [-0.5, 0.5], [0.5, 0.5], [0.5, -0.5]])  # corners in shares of the edges
+_NEXT = [1, 2, 3, 0]  # of each corner, around the rim
+_PAIRS = 4096  # whose distance is kept: each sentence asks for those of one room again
 
 
 def footprint(box: Floats) -> Floats:
     """Return the corners [4, 2] of a box seen from above, around the rim."""
-    return corners(box[None])[0, _FLOOR, :2]
+    x, y, _, width, depth, _, yaw = box[:7].tolist()
+    edges = np.array([[width * cos(yaw), width * sin(yaw)], [-depth * sin(yaw), depth * cos(yaw)]])
+    return _RIM @ edges + (x, y)
 
 
 def distance(first: Floats, second: Floats) -> float:
     """Return the metres between the closest points of two boxes; 0 where they touch or overlap."""
-    return float(np.hypot(ground_distance(first, second), height_gap(first, second)))
+    return hypot(ground_distance(first, second), height_gap(first, second))
 
 
 def height_gap(first: Floats, second: Floats) -> float:
@@ -30,7 +36,12 @@ def height_gap(first: Floats, second: Floats) -> float:
 
 def ground_distance(first: Floats, second: Floats) -> float:
     """Return the metres between the footprints of two boxes; 0 where these touch or overlap."""
-    one, other = footprint(first), footprint(second)
+    return _ground_distance(first.tobytes(), second.tobytes())
+
+
+@lru_cache(maxsize=_PAIRS)
+def _ground_distance(first: bytes, second: bytes) -> float:
+    one, other = footprint(np.frombuffer(first)), footprint(np.frombuffer(second))
     if not _separated(one, other):
         return 0.0
     # Of two convex outlines that do not meet, one closest point is a corner.
@@ -69,14 +80,14 @@ def axis_aligned(thing: Thing) -> Floats:
 
 def _separated(one: Floats, other: Floats) -> bool:
     """Tell whether a line along some edge separates two convex outlines."""
-    edges = np.concatenate([np.roll(outline, -1, axis=0) - outline for outline in (one, other)])
+    edges = np.concatenate([outline[_NEXT] - outline for outline in (one, other)])
     normals = np.column_stack([-edges[:, 1], edges[:, 0]])
     a, b = one @ normals.T, other @ normals.T
     return bool(((a.max(axis=0) < b.min(axis=0)) | (b.max(axis=0) < a.min(axis=0))).any())
 
 
 def _corners_to_rim(points: Floats, outline: Floats) -> float:
-    starts, edges = outline, np.roll(outline, -1, axis=0) - outline
+    starts, edges = outline, outline[_NEXT] - outline
     offsets = points[:, None] - starts
     along = ((offsets * edges).sum(axis=2) / (edges**2).sum(axis=1)).clip(0, 1)
     return float(np.linalg.norm(offsets - along[..., None] * edges, axis=2).min())

@@ -178,8 +178,8 @@ def _structure_points(room: Room, shot: Shot) -> Floats:
 def _extent(points: Floats) -> tuple[float, float, float, float]:
     if not len(points):
         return (np.nan, np.nan, np.nan, np.nan)
-    (x0, y0, _), (x1, y1, _) = points.min(axis=0), points.max(axis=0)
-    return (float(x0), float(x1), float(y0), float(y1))
+    x, y = points[:, 0], points[:, 1]
+    return (float(x.min()), float(x.max()), float(y.min()), float(y.max()))
 
 
 def _inside(points: Floats, box: Floats) -> int:

@@ -8,7 +8,7 @@ to that name than to any other.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -60,6 +60,8 @@ _ALIKE = (
     *({"beige", "white"}, {"beige", "grey"}, {"grey", "white"}, {"grey", "black"}, {"red", "brown"}),
     *({"red", "pink"}, {"purple", "pink"}, {"purple", "blue"}, {"teal", "green"}, {"teal", "blue"}, {"brown", "black"}),
 )
+
+_PAINTS = 256  # whose names are kept: the parts of a thing share them
 
 _MATERIALS: Mapping[str, str] = {
     "wood": "wooden",
@@ -130,17 +132,18 @@ def clearly_differ(look: Look, other: Look) -> bool:
 
 def colour_name(part: Part) -> str:
     """Return the name of a part's paint; "" between names, and for pictures."""
-    found = () if part.texture in _PICTURES else _names(part, (0.0, 0.0, 0.0))
+    found = () if part.texture in _PICTURES else _names(part.colour, part.texture, (0.0, 0.0, 0.0))
     return found[0] if found else ""
 
 
 def possible_names(part: Part) -> tuple[str, ...]:
     """Return the names that somebody might give to a part's paint; all of them for pictures."""
-    return COLOURS if part.texture in _PICTURES else _names(part, _LOOSE)
+    return COLOURS if part.texture in _PICTURES else _names(part.colour, part.texture, _LOOSE)
 
 
-def _names(part: Part, loose: tuple[float, float, float]) -> tuple[str, ...]:
-    lightness, chroma, hue = lch(np.clip(np.array(part.colour) * _mean_texel(part.texture), 0, 1))
+@lru_cache(maxsize=_PAINTS)
+def _names(colour: tuple[float, float, float], texture: str, loose: tuple[float, float, float]) -> tuple[str, ...]:
+    lightness, chroma, hue = lch(np.clip(np.array(colour) * _mean_texel(texture), 0, 1))
     found = []
     for name, region in _REGIONS.items():
         off = _outside(lightness, region.lightness), _outside(chroma, region.chroma), _off_hue(hue, region.hue)

@@ -7,8 +7,10 @@ from vgcli_core.data.base import OptionValue
 DEMO: Mapping[str, OptionValue] = {
     "tasks": "ground,ground_relational,caption,detect_4,ask",
     "texts": 1,
+    "questions": 1,
     "answers_in": "first",
     "naming": "least_rotated",
+    "zeros": True,
     "truth": True,
     # One window, all of the film.
     "interval": 1,

@@ -14,6 +14,7 @@ from vgcli_core.data.rooms.film import Film
 from vgcli_core.data.rooms.labels import NYU40
 from vgcli_core.data.rooms.needs import Needs, needs_of
 from vgcli_core.data.rooms.question import Question
+from vgcli_core.data.rooms.questions import MOST as MOST_QUESTIONS
 from vgcli_core.data.rooms.questions import ask
 from vgcli_core.data.rooms.shown import shown
 from vgcli_core.data.sample import Sample, Turn, human_turn
@@ -79,6 +80,7 @@ def _grounding(split: str, request: Request) -> GroundingRules:
         distinct=not request.options["axis_aligned"],
         answers_in="first" if request.options["answers_in"] == "first" else "shown",
         naming=_naming(request),
+        zeros=bool(request.options["zeros"]),
     )
 
 
@@ -204,6 +206,7 @@ def _detection(filmed: Film, split: str, request: Request, work: Work, num_frame
         seed=request.seed,
         cameras=_with_cameras(request),
         naming=_naming(request),
+        zeros=bool(request.options["zeros"]),
     )
     places = range(len(windows(filmed.scan, rules)))
     if not places:
@@ -216,7 +219,8 @@ def _detection(filmed: Film, split: str, request: Request, work: Work, num_frame
 def _asked(filmed: Film, split: str, request: Request) -> Iterator[Sample]:
     """Yield questions about evenly spaced frames: their answers depend on what is seen, and in which order."""
     positions = frame_choice.fixed(len(filmed.scan.frames), request.num_frames or NUM_FRAMES)
-    for question in ask(shown(filmed, positions), request.seed):
+    most = int(request.options["questions"]) if split == "train" else MOST_QUESTIONS
+    for question in ask(shown(filmed, positions), request.seed, most=most):
         yield Sample(
             id=f"{question.kind}/{question.number}",
             dataset=NAME,

@@ -15,6 +15,7 @@ from vgcli_core.data.rooms.film import film
 from vgcli_core.data.rooms.generate import make_room
 from vgcli_core.data.rooms.options import FIRST, ROOMS, numbers_of, setting_options, settings_of
 from vgcli_core.data.rooms.presets import PRESETS
+from vgcli_core.data.rooms.questions import MOST as MOST_QUESTIONS
 from vgcli_core.data.rooms.samples import NAME, NUM_FRAMES, TASKS, samples_of, tasks_of
 from vgcli_core.data.rooms.truth import truth_of
 from vgcli_core.data.sample import Sample
@@ -63,7 +64,7 @@ def check(request: Request) -> None:
     """Refuse settings that no room can have, and unknown tasks."""
     settings_of(request.options)
     tasks_of(request)
-    for name in ("interval", "windows", "texts"):
+    for name in ("interval", "windows", "texts", "questions"):
         if int(request.options[name]) < 1:
             raise UsageError(f"{name} is {request.options[name]}", where="options of rooms", fix="give at least 1")
 
@@ -90,6 +91,7 @@ DATASET = Dataset(
         Option("interval", 3, "frames of the film from one frame of a detection window to the next"),
         Option("windows", 4, "detection windows of each room and length"),
         Option("texts", MOST, "descriptions, and captions, of each object in training"),
+        Option("questions", MOST_QUESTIONS, "questions of each kind about a film in training"),
         Option(
             "answers_in",
             "shown",
@@ -103,6 +105,9 @@ DATASET = Dataset(
             "axes of the boxes in answers: those of the object, or whichever of its edges need the least rotation from "
             "the camera's axes",
             ("own", "least_rotated"),
+        ),
+        Option(
+            "zeros", False, "all numbers of boxes in answers have two decimals: 0.50, where published files say 0.5"
         ),
         Option("truth", False, "store depth, objects and cameras of all frames, to pre-train encoders on"),
         *setting_options(),

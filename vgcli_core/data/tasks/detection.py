@@ -42,6 +42,7 @@ class DetectionRules:
         seed: of the choice of windows.
         cameras: samples carry the poses of their frames, not the intrinsics alone.
         naming: of the boxes, see `posed.Naming`.
+        zeros: numbers of answers end in zeros where they must, see `answer_format`.
     """
 
     dataset: str
@@ -56,6 +57,7 @@ class DetectionRules:
     seed: int = 0
     cameras: bool = False
     naming: Naming = "own"
+    zeros: bool = False
 
 
 def windows(scan: Scan, rules: DetectionRules) -> list[Window]:
@@ -135,7 +137,7 @@ def _sample(scan: Scan, window: Window, place: int, rules: DetectionRules, order
         frames=paths_of(scan, window),
         conversations=(
             human_turn(prompt, len(window), separator="\n", newline="\n"),
-            Turn("gpt", format_detection(boxes)),
+            Turn("gpt", format_detection(boxes, zeros=rules.zeros)),
         ),
         boxes=tuple(FramedBox(box, frame) for box in boxes),
         cameras=cameras_of(scan, window, with_poses=rules.cameras),

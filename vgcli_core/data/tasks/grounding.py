@@ -93,6 +93,7 @@ class GroundingRules:
         distinct: choices of frames for one description differ; published ones may be equal.
         answers_in: see `AnswersIn`.
         naming: see `posed.Naming`.
+        zeros: numbers of answers end in zeros where they must, see `answer_format`.
     """
 
     dataset: str
@@ -106,6 +107,7 @@ class GroundingRules:
     distinct: bool = False
     answers_in: AnswersIn = "shown"
     naming: Naming = "own"
+    zeros: bool = False
 
 
 # Random starts for one choice of frames: description, number of the choice -> starts, as many as are asked for.
@@ -252,7 +254,7 @@ def _training_samples(
             scene=scan.scene,
             task="ground",
             frames=paths_of(scan, chosen.positions),
-            conversations=_conversation(one, len(chosen.positions), format_grounding(frame, box)),
+            conversations=_conversation(one, len(chosen.positions), format_grounding(frame, box, zeros=rules.zeros)),
             question_type=one.kind,
             boxes=(FramedBox(box, frame),),
             cameras=cameras_of(scan, chosen.positions, with_poses=rules.cameras),
