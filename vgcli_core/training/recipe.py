@@ -158,12 +158,25 @@ class Objective(Section):
     matches: float = Field(0.2, ge=0, description="geometry: where in the first frame a patch is seen, as attention")
     on_objects: float = Field(3.0, gt=0, description="geometry: weight of what shows an object; other cells have 1")
     mirror: bool = Field(True, description="geometry: mirror and reverse half of the frame lists")
-    labels: tuple[str, ...] = Field((), description="regions: what is told apart; anything else is one more label")
+    labels: tuple[str, ...] = Field((), description="regions, words: what is told apart")
+    boxes: float = Field(0, ge=0, description="answers, beside them: each image token tells its object's box")
+    words: float = Field(0, ge=0, description="answers, beside them: each image token is near its object's word")
+    pointing: float = Field(0, ge=0, description="answers, beside them: numbers of a box attend to its object")
+    numbers: float = Field(
+        0, ge=0, description="answers: standard deviation, metres, of the numbers of boxes that are nearly right"
+    )
+
+    @property
+    def hinted(self) -> bool:
+        """Whether there are losses beside that of the answer, which need the truth of every frame."""
+        return self.kind == "answers" and bool(self.boxes or self.words or self.pointing or self.numbers)
 
     @model_validator(mode="after")
     def _labels_are_there(self) -> Self:
-        if self.kind == "regions" and not self.labels:
-            raise ValueError("objective.kind is regions, and objective.labels names no label")
+        if (self.kind == "regions" or self.words) and not self.labels:
+            raise ValueError(
+                "objective.kind is regions, or objective.words is set, and objective.labels names no label"
+            )
         return self
 
 
@@ -265,6 +278,10 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _objective_fits(self) -> Self:
+        if self.objective.hinted and (self.batch.packing or self.run.zero):
+            raise ValueError(
+                "objective has losses beside the answer's, which go with neither batch.packing nor run.zero"
+            )
         wanted = {"geometry": {"geometry_encoder"}, "regions": {"vision_tower", "connector"}}.get(self.objective.kind)
         if wanted is None:
             return self

@@ -1,7 +1,8 @@
 """From examples to the rows of tokens that the model reads: one in each, packed, or several on one beginning."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -75,6 +76,25 @@ def rows_of(examples: Sequence[Example], processor: Processor, *, questions: int
         if end and one.shown >= 0 and not bool((one.encoded.labels[:end] != IGNORE).any()):
             open_rows[beginning] = rows[-1]
     return rows
+
+
+class Placed(NamedTuple):
+    """Where an example stands: its row, and how far its tokens from `start` on are moved to the right there."""
+
+    example: Example
+    row: int
+    start: int
+    moved: int
+
+
+def placed(rows: Sequence[Sequence[Example]], processor: Processor) -> Iterator[Placed]:
+    """Yield the place of each example of rows that share their beginnings, or have one example each."""
+    for number, row in enumerate(rows):
+        start = shared_length(row[0], processor)
+        moved = 0
+        for one in row:
+            yield Placed(one, number, start, moved)
+            moved += len(one.encoded.input_ids) - start
 
 
 def shared_length(example: Example, processor: Processor) -> int:

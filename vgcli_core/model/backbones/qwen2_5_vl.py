@@ -79,6 +79,11 @@ class Qwen25VL(nn.Module):
         return int(self.model.config.text_config.hidden_size)
 
     @property
+    def vocabulary(self) -> int:
+        """Number V of tokens that are scored."""
+        return int(self.model.config.text_config.vocab_size)
+
+    @property
     def image_token_id(self) -> int:
         """The placeholder that stands for one merged image token."""
         return int(self.model.config.image_token_id)

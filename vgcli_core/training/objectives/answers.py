@@ -11,8 +11,10 @@ from vgcli_core.model.feature_cache import FeatureCache
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.vgllm import VGLLM, Features, ModelInputs
 from vgcli_core.training.examples import Example, Examples, MicroBatch
+from vgcli_core.training.objectives.hinted import MEASURES, HintedInputs, HintedLoss, hinted_inputs
+from vgcli_core.training.objectives.hints import Hints, NumberWords
 from vgcli_core.training.recipe import Recipe
-from vgcli_core.training.rows import inputs_of
+from vgcli_core.training.rows import inputs_of, placed, rows_of
 
 
 class LossOf(nn.Module):
@@ -43,26 +45,48 @@ class Answers:
     def __init__(
         self, recipe: Recipe, model: VGLLM, processor: Processor, device: torch.device, cached: Cached | None = None
     ) -> None:
+        self._recipe, self._model, self._processor = recipe, model, processor
+        self._device, self._cached = device, cached
         self.module: nn.Module = LossOf(model)
-        self._recipe, self._processor, self._device, self._cached = recipe, processor, device, cached
+        self._words: NumberWords | None = None
+        if recipe.objective.hinted:
+            tokenizer = processor.tokenizer
+            self._words = NumberWords.of(tokenizer)
+            labels = [tokenizer.encode(f" {label}", add_special_tokens=False) for label in recipe.objective.labels]
+            self._hinted = HintedLoss(model, recipe.objective, labels).to(device)
+            self.module, self.measures = self._hinted, MEASURES
 
     def examples(self, mixture: Mixture) -> Examples:
         """Return them as token ids with frames, or with the name of what the encoders made of these."""
         data = self._recipe.data
         cache = self._cached.cache if self._cached else None
-        return Examples(mixture, self._processor, max_length=data.max_length, too_long=data.too_long, cache=cache)
+        return Examples(
+            mixture,
+            self._processor,
+            max_length=data.max_length,
+            too_long=data.too_long,
+            cache=cache,
+            hints=Hints(self._words) if self._words else None,
+        )
 
-    def inputs(self, batch: MicroBatch, seed: int) -> ModelInputs:
+    def inputs(self, batch: MicroBatch, seed: int) -> ModelInputs | HintedInputs:
         """Return rows of tokens; nothing is drawn."""
-        return inputs_of(
+        questions = self._recipe.batch.questions
+        inputs = inputs_of(
             batch,
             self._processor,
             self._device,
             features=self._cached.features if self._cached else None,
             packing=self._recipe.batch.packing,
-            questions=self._recipe.batch.questions,
+            questions=questions,
         )
+        if self._words is None:
+            return inputs
+        rows = rows_of(batch.examples, self._processor, questions=questions)
+        places = list(placed(rows, self._processor))
+        vocabulary = self._model.backbone.vocabulary
+        return hinted_inputs(inputs, places, self._recipe.objective, self._words, vocabulary).to(self._device)
 
     def measured(self) -> Mapping[str, float]:
-        """Return nothing."""
-        return {}
+        """Return what the hinted losses come to, each times the learnt tokens of the last micro-batch."""
+        return self._hinted.last if self._words is not None else {}

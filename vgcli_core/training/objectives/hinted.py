@@ -1,0 +1,318 @@
+"""Losses beside that of the answer, for a small model that learns to ground from nothing.
+
+- boxes: each image token tells the box of the object that it shows, on entering the language model and inside it;
+- words: each image token is nearest to the word for its object;
+- pointing: where a number of a box is written, attention goes to the image tokens of that box's object;
+- numbers: digits near the right one are nearly right, and numbers count more than the brackets around them.
+
+None of them changes the model: their heads are left out of it.
+
+Shapes: B rows of L tokens, width D; T image tokens of all rows, N objects of all rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from scipy.special import ndtr
+from torch import Tensor, nn
+
+from vgcli_core.model.packing import branching
+from vgcli_core.model.processor import IGNORE
+from vgcli_core.model.vgllm import VGLLM, ModelInputs
+from vgcli_core.training.objectives.hints import BOX, NumberWords
+from vgcli_core.training.recipe import Objective as Losses
+from vgcli_core.training.rows import Placed
+
+_ENOUGH = 3 / 16  # share of its cells from which a token shows an object
+# How much the whole part and each decimal of a number count: of the box's middle, and of its size and angles.
+_MIDDLE, _REST = (2.5, 2.0, 0.5), (1.0, 1.0, 0.25)
+MEASURES = ("answers", "boxes", "words", "pointing", "middle")
+_FORMAT = 0.15  # how much whatever stands between numbers counts
+
+
+@dataclass(frozen=True)
+class HintedInputs:
+    """What the model reads, and what the losses know.
+
+    Attributes:
+        inputs: rows of tokens.
+        weights: [B, L] how much each learnt token counts, at its own place.
+        soft: [K, V] shares of all tokens at the K places of `soft_at`.
+        soft_at: [K, 2] row and place of the token that they are for.
+        cells: [T, N] share of an image token's cells that show an object.
+        boxes: [N, 9] in the first camera of their row, as answers name them.
+        labels: [N] number of the label among those of the recipe, -1 for others.
+        pointing: [P, 3] row and place of a token that reads its object, and the object.
+    """
+
+    inputs: ModelInputs
+    weights: Tensor
+    soft: Tensor
+    soft_at: Tensor
+    cells: Tensor
+    boxes: Tensor
+    labels: Tensor
+    pointing: Tensor
+
+    def to(self, device: torch.device) -> "HintedInputs":
+        """Return it on a device; the model moves its own inputs."""
+        moved = {one.name: getattr(self, one.name).to(device) for one in fields(self) if one.name != "inputs"}
+        return HintedInputs(self.inputs, **moved)
+
+
+class HintedLoss(nn.Module):
+    """The losses of `recipe.objective`; the additional ones are means, times the number of learnt tokens."""
+
+    def __init__(self, model: VGLLM, losses: Losses, label_ids: Sequence[Sequence[int]]) -> None:
+        super().__init__()
+        self.model, self.losses = model, losses
+        self.label_ids = [list(ids) for ids in label_ids]
+        width = model.backbone.hidden_size
+        layers: Any = model.backbone.language_model.layers  # type: ignore[union-attr]
+        # Boxes are read half-way down, from the layer below the one that points.
+        self.pointing_layer = len(layers) // 2
+        self.heads = nn.ModuleDict(
+            {
+                "entering": _box_head(width),
+                "inside": _box_head(width),
+                "words": nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width)),
+                "nothing": nn.Linear(width, 1),
+            }
+        )
+        self.last: dict[str, float] = {}
+
+    def forward(self, batch: HintedInputs) -> Tensor:
+        """Return a float32 scalar."""
+        inputs, model = batch.inputs, self.model
+        layers: Any = model.backbone.language_model.layers  # type: ignore[union-attr]
+        layer = layers[self.pointing_layer]
+        seen: dict[str, Any] = {}
+        watching = (
+            model.backbone.language_model.register_forward_pre_hook(
+                lambda _, __, given: seen.update(entering=given["inputs_embeds"]), with_kwargs=True
+            ),
+            layer.register_forward_pre_hook(
+                lambda _, args, given: seen.update(inside=args[0] if args else given["hidden_states"]),
+                with_kwargs=True,
+            ),
+            layer.self_attn.register_forward_pre_hook(
+                lambda _, args, given: seen.update(attention=(args, given)), with_kwargs=True
+            ),
+        )
+        try:
+            hidden = model.hidden(inputs)
+        finally:
+            for one in watching:
+                one.remove()
+        answers = self._answers(hidden, batch)
+        learnt = float((inputs.labels[:, 1:] != IGNORE).sum()) if inputs.labels is not None else 0.0
+        pictured = inputs.input_ids.to(hidden.device) == model.backbone.image_token_id
+        entering, inside = (seen[name][pictured].float() for name in ("entering", "inside"))
+        middle, boxes = self._boxes(entering, inside, batch)
+        found = {
+            "answers": answers / max(learnt, 1),
+            "boxes": boxes,
+            "words": self._words(entering, batch) if self.losses.words else boxes * 0.0,
+            "pointing": self._pointing(layer.self_attn, seen["attention"], batch, pictured),
+            "middle": middle,
+        }
+        more = sum(getattr(self.losses, name) * found[name] for name in ("boxes", "words", "pointing"))
+        # Held-out means are over learnt tokens.
+        self.last = {name: float(value.detach()) * learnt for name, value in found.items()}
+        return answers + more * learnt
+
+    def _boxes(self, entering: Tensor, inside: Tensor, batch: HintedInputs) -> tuple[Tensor, Tensor]:
+        """Return how far the middles are off inside the language model, metres, and the error of both readings."""
+        shown, owner = _owners(batch)
+        if not bool(shown.any()):
+            nothing = (entering.sum() + inside.sum()) * 0.0
+            return nothing, nothing + sum(p.sum() for p in self.heads.parameters()) * 0.0
+        true = batch.boxes[owner[shown]]
+        first, second = self.heads["entering"](entering[shown]), self.heads["inside"](inside[shown])
+        middle = (second[:, :3] - true[:, :3]).norm(dim=1).mean()
+        return middle, (_apart(first, true) + _apart(second, true)) / 2
+
+    def _answers(self, hidden: Tensor, batch: HintedInputs) -> Tensor:
+        labels = batch.inputs.labels
+        if labels is None:
+            raise ValueError("a loss needs labels")
+        targets = labels[:, 1:].to(hidden.device)
+        learnt = targets != IGNORE
+        likely = self.model.backbone.logits(hidden[:, :-1][learnt]).log_softmax(-1)
+        error = -likely.gather(1, targets[learnt][:, None])[:, 0]
+        if len(batch.soft):
+            # The places of soft targets among the learnt ones.
+            order = torch.full(targets.shape, -1, device=hidden.device)
+            order[learnt] = torch.arange(len(error), device=hidden.device)
+            rows, places = batch.soft_at.unbind(1)
+            at = order[rows, places - 1]
+            error = error.index_copy(0, at, -(batch.soft * likely[at]).sum(1))
+        return (error * batch.weights[:, 1:][learnt]).sum()
+
+    def _words(self, tokens: Tensor, batch: HintedInputs) -> Tensor:
+        """Return the cross-entropy of each image token's label, or none, by nearness to the words' embeddings."""
+        embedding = self.model.backbone.embed
+        ids = [torch.tensor(one, device=tokens.device) for one in self.label_ids]
+        words = torch.stack([embedding(one).float().mean(0) for one in ids])
+        scores = self.heads["words"](tokens) @ words.T * words.shape[1] ** -0.5
+        scores = torch.cat((self.heads["nothing"](tokens), scores), dim=1)
+        shown, owner = _owners(batch)
+        target = torch.zeros(len(tokens), dtype=torch.long, device=tokens.device)
+        target[shown] = batch.labels[owner[shown]] + 1
+        return F.cross_entropy(scores, target)
+
+    def _pointing(self, attention: Any, given: Any, batch: HintedInputs, pictured: Tensor) -> Tensor:
+        """Return the cross-entropy of where one head of each group of keys looks."""
+        if not len(batch.pointing):
+            return attention.q_proj.weight.sum() * 0.0
+        args, named = given
+        entering = args[0] if args else named["hidden_states"]
+        cos, sin = named["position_embeddings"]
+        wide = attention.head_dim
+        queries = attention.q_proj(entering).unflatten(-1, (-1, wide)).transpose(1, 2)
+        keys = attention.k_proj(entering).unflatten(-1, (-1, wide)).transpose(1, 2)
+        group = queries.shape[1] // keys.shape[1]
+        queries, keys = (_turned(one.float(), cos, sin) for one in (queries[:, ::group], keys))
+        rows, places, objects = batch.pointing.unbind(1)
+        wanted = _wanted(batch, pictured)
+        allowed = _allowed(batch.inputs).to(entering.device)
+        errors = []
+        for row in rows.unique().tolist():
+            own = rows == row
+            scores = torch.einsum("phd,hld->phl", queries[row][:, places[own]].transpose(0, 1), keys[row]) * wide**-0.5
+            scores = scores.masked_fill(~allowed[row, 0, places[own]][:, None], -torch.inf)
+            likely = scores.log_softmax(-1)[..., pictured[row]]  # [p, heads, image tokens of the row]
+            errors.append(-(wanted[row][objects[own]][:, None] * likely).sum(-1).mean(1))
+        return torch.cat(errors).mean()
+
+
+def hinted_inputs(
+    inputs: ModelInputs, places: Sequence[Placed], losses: Losses, words: NumberWords, vocabulary: int
+) -> HintedInputs:
+    """Put the hints of examples beside the rows that they stand in.
+
+    Args:
+        inputs: rows of tokens.
+        places: of the examples.
+        losses: of the recipe.
+        words: of the tokenizer.
+        vocabulary: V, as wide as scores are.
+    """
+    weights = torch.ones(inputs.input_ids.shape)
+    numbers: dict[int, int] = {label: number for number, label in enumerate(losses.labels)}
+    first: dict[int, int] = {}
+    cells, boxes, labels = [], [], []
+    soft, soft_at, pointing = [], [], []
+    spread = _Spread(words, losses.numbers, vocabulary) if losses.numbers else None
+    for one, row, start, moved in places:
+        hint = one.hint
+        if hint is None:
+            continue
+        if row not in first:
+            first[row] = sum(len(part) for part in boxes)
+            cells.append(torch.from_numpy(hint.cells))
+            boxes.append(torch.from_numpy(hint.boxes.astype(np.float32)))
+            labels += [numbers.get(label, -1) for label in hint.labels]
+        if hint.numbers and spread is not None:
+            weights[row, start + moved : len(one.encoded.input_ids) + moved] = _FORMAT
+        for at, number in enumerate(hint.numbers):
+            asked, part = hint.asked[at // BOX], at % BOX
+            for level in range(number.decimals + 1):
+                place = number.place + moved + level
+                if asked >= 0:
+                    pointing.append((row, place - 1, first[row] + asked))
+                if spread is not None:
+                    weights[row, place] = (_MIDDLE if part < 3 else _REST)[min(level, 2)]
+                    soft.append(spread.of(number.value, level, int(inputs.input_ids[row, number.place])))
+                    soft_at.append((row, place))
+    return HintedInputs(
+        inputs,
+        weights,
+        torch.stack(soft) if soft else torch.zeros(0, vocabulary),
+        torch.tensor(soft_at, dtype=torch.long).view(-1, 2),
+        _diagonal(cells),
+        torch.cat(boxes) if boxes else torch.zeros(0, BOX),
+        torch.tensor(labels, dtype=torch.long),
+        torch.tensor(pointing, dtype=torch.long).view(-1, 3),
+    )
+
+
+class _Spread:
+    """Shares of tokens around the right one: how likely a value off by a normal error would be written so."""
+
+    def __init__(self, words: NumberWords, deviation: float, vocabulary: int) -> None:
+        self._words, self._deviation, self._vocabulary = words, deviation, vocabulary
+        self._kinds: dict[str, list[tuple[int, float, float]]] = {}
+        for id_, (before, sign, whole) in words.whole.items():
+            low, high = (whole, whole + 1) if sign > 0 else (-whole - 1, -whole)
+            self._kinds.setdefault(before, []).append((id_, low, high))
+
+    def of(self, value: float, level: int, whole_id: int) -> Tensor:
+        """Return shares [V] of the whole part (level 0), of the tenth (1), the hundredth (2) ... of a number."""
+        before = self._words.whole[whole_id][0]
+        if level == 0:
+            ids, low, high = (np.array(column) for column in zip(*self._kinds[before], strict=True))
+            found = self._mass(value, low, high)
+        else:
+            size, step = abs(value), 10.0**-level
+            # Half of the last decimal keeps 1.4 from being read as 1.3999.
+            known = np.floor((size + step / 2e3) / (10 * step)) * 10 * step
+            low = known + np.arange(10) * step
+            ids, found = np.array(self._words.digits), self._mass(size + step / 2e3, low, low + step)
+        shares = torch.zeros(self._vocabulary)
+        shares[torch.from_numpy(ids)] = torch.from_numpy((found / found.sum()).astype(np.float32))
+        return shares
+
+    def _mass(self, value: float, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
+        mass: NDArray[np.float64] = ndtr((high - value) / self._deviation) - ndtr((low - value) / self._deviation)
+        return mass
+
+
+def _owners(batch: HintedInputs) -> tuple[Tensor, Tensor]:
+    """Return [T] whether an image token shows an object, and [T] which one."""
+    if not batch.cells.shape[1]:
+        nobody = torch.zeros(len(batch.cells), dtype=torch.long, device=batch.cells.device)
+        return nobody > 0, nobody
+    share, owner = batch.cells.max(1)
+    return share >= _ENOUGH, owner
+
+
+def _box_head(width: int) -> nn.Module:
+    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, BOX))
+
+
+def _apart(found: Tensor, true: Tensor) -> Tensor:
+    """Return the mean distance of middles, metres, and half of what sizes (metres) and angles (radians) are off."""
+    off = (found - true).abs()
+    return off[:, :3].sum(1).mean() + 0.5 * off[:, 3:].mean()
+
+
+def _diagonal(cells: Sequence[Tensor]) -> Tensor:
+    """Return [T, N]: tokens of a row show objects of that row alone."""
+    return torch.block_diag(*cells) if cells else torch.zeros(0, 0)
+
+
+def _wanted(batch: HintedInputs, pictured: Tensor) -> list[Tensor]:
+    """Return for each row [N, its image tokens] which of them show each object, as shares that add up to 1 (or 0)."""
+    counts = pictured.sum(1).tolist()
+    return [part.T / part.sum(0)[:, None].clamp(min=1e-6) for part in batch.cells.split(counts)]
+
+
+def _allowed(inputs: ModelInputs) -> Tensor:
+    """Return [B, 1, L, L], which tokens a token may see."""
+    if inputs.branches is not None:
+        return branching(inputs.branches)
+    length = inputs.input_ids.shape[1]
+    return torch.ones(len(inputs.input_ids), 1, length, length, dtype=torch.bool).tril()
+
+
+def _turned(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Apply rotary positions [B, L, d] to queries or keys [B, H, L, d], in halves as the decoder does."""
+    left, right = states.chunk(2, dim=-1)
+    turned: Tensor = states * cos[:, None] + torch.cat((-right, left), dim=-1) * sin[:, None]
+    return turned
