@@ -167,6 +167,16 @@ def test_training_takes_as_many_texts_of_a_thing_as_are_asked_for():
     assert len(texts) >= 3
 
 
+def test_training_asks_as_many_questions_of_a_kind_as_are_wanted():
+    found = both({"tasks": "ask", "questions": 1})
+    kinds = {
+        split: Counter((one.scene, one.question_type) for one in found if one.split == split)
+        for split in ("train", "val")
+    }
+    assert max(kinds["train"].values()) == 1 and max(kinds["val"].values()) == 3
+    assert len({kind for _, kind in kinds["train"]}) >= 6
+
+
 def both(options):
     return rooms("train", "val", scenes=5, options=options).samples
 
@@ -383,7 +393,7 @@ def test_defaults_are_those_of_the_generator_and_options_change_them():
             {"width": 0},
             {"room_side": "9:3"},
         ),
-        *({"categories": "dragon"}, {"interval": 0}, {"windows": 0}, {"texts": 0}, {"tasks": " "}),
+        *({"categories": "dragon"}, {"interval": 0}, {"windows": 0}, {"texts": 0}, {"questions": 0}, {"tasks": " "}),
     ],
 )
 def test_settings_that_no_room_can_have_are_refused(options):
