@@ -298,5 +298,5 @@ class Dataset:
 
     def options_with(self, given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
         """Return the value of every option: the given one, else that of the preset, else the default."""
-        preset = self.presets.get(str(given.get("preset")), {})
-        return {option.name: option.default for option in self.options} | dict(preset) | dict(given)
+        preset = dict(self.presets.get(str(given.get("preset")), {}))
+        return {option.name: option.default for option in self.options} | preset | dict(given)

@@ -21,7 +21,8 @@ def footprint(box: Floats) -> Floats:
     """Return the corners [4, 2] of a box seen from above, around the rim."""
     x, y, _, width, depth, _, yaw = box[:7].tolist()
     edges = np.array([[width * cos(yaw), width * sin(yaw)], [-depth * sin(yaw), depth * cos(yaw)]])
-    return _RIM @ edges + (x, y)
+    rim: Floats = _RIM @ edges + (x, y)
+    return rim
 
 
 def distance(first: Floats, second: Floats) -> float:

@@ -7,7 +7,8 @@ import numpy as np
 
 from vgcli_core.data.draws import numpy_generator
 from vgcli_core.data.rooms.camera_path import aim, draw_walk
-from vgcli_core.data.rooms.furnishing import KINDS, furnish
+from vgcli_core.data.rooms.furnishing import furnish
+from vgcli_core.data.rooms.kinds import KINDS
 from vgcli_core.data.rooms.paint import FABRICS, LACQUERS, pick
 from vgcli_core.data.rooms.pieces import block
 from vgcli_core.data.rooms.placement import Footprint, Plan
