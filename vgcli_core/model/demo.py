@@ -81,7 +81,7 @@ def demo_model(
         untrained=True,
         **choices,
     )
-    plain = _backbone_config(tokenizer)
+    plain = backbone_config(tokenizer)
     with quiet_libraries(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         from transformers import Qwen2_5_VLForConditionalGeneration
@@ -140,7 +140,8 @@ def _words(splitter: Any) -> Iterable[str]:
     return seen
 
 
-def _backbone_config(tokenizer: Any) -> dict[str, Any]:
+def backbone_config(tokenizer: Any) -> dict[str, Any]:
+    """Return the tiny backbone as the contents of a config.json."""
     ids = {name: tokenizer.convert_tokens_to_ids(name) for name in _SPECIAL}
     return {
         "model_type": "qwen2_5_vl",

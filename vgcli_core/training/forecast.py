@@ -112,7 +112,7 @@ def forecast_run(
         UsageError: an adapter on a layer that is not there.
     """
     sizes = sizes_of_recipe(recipe, offline=offline)
-    if device == "auto" and sizes.name == "tiny":
+    if device == "auto" and sizes.name in ("tiny", "small"):
         device = "cpu"
     hardware = find_hardware(device, recipe.run.precision)
     if hardware.assumed and recipe.run.zero == 0:

@@ -37,7 +37,7 @@ class Section(BaseModel):
 class Start(Section):
     """The weights that training starts from, and what is built around them."""
 
-    weights: str = Field("Qwen/Qwen2.5-VL-3B-Instruct", description="hub name or folder; `tiny` is random, for tests")
+    weights: str = Field("Qwen/Qwen2.5-VL-3B-Instruct", description="hub name or folder; `tiny` and `small` are new")
     geometry_encoder: Literal["vggt", "pi3", "none"] = Field(
         "vggt", description="what looks at geometry; none: the plain backbone"
     )

@@ -14,7 +14,6 @@ from torch import nn
 
 from vgcli_core.errors import CheckpointError, UsageError, first_line
 from vgcli_core.model.config import CONFIG_NAME, ModelConfig
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.geometry_encoders.pi3 import Pi3
 from vgcli_core.model.geometry_encoders.vggt import VGGT
 from vgcli_core.model.hub import checkpoint_folder
@@ -23,7 +22,7 @@ from vgcli_core.model.weights import read_json
 from vgcli_core.training.parts import PARTS, learns, part_of
 from vgcli_core.training.published_models import PUBLISHED
 from vgcli_core.training.recipe import Part, Recipe, Start
-from vgcli_core.training.start import TINY
+from vgcli_core.training.start import NEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +118,10 @@ def sizes_of_recipe(recipe: Recipe, *, offline: bool = True) -> Sizes:
         CheckpointError: the name is not known, or its configuration cannot be read.
     """
     start = recipe.start
-    if start.weights == TINY:
-        model, _ = demo_model(geometry_encoder=start.geometry_encoder, merger=start.merger)
+    if start.weights in NEW:
+        model, _ = NEW[start.weights](geometry_encoder=start.geometry_encoder, merger=start.merger)
         plain = model.backbone.model.config.to_dict()
-        return sizes_of(_config(start, model.config.geometry, model.config.merger_hidden), plain, name=TINY)
+        return sizes_of(_config(start, model.config.geometry, model.config.merger_hidden), plain, name=start.weights)
     if start.weights in PUBLISHED:
         return sizes_of(_config(start, {}, start.merger_hidden), PUBLISHED[start.weights], name=start.weights)
     try:
@@ -131,7 +130,7 @@ def sizes_of_recipe(recipe: Recipe, *, offline: bool = True) -> Sizes:
         raise CheckpointError(
             f"the sizes of {start.weights!r} are not known: {error.what}",
             where="start.weights",
-            fix=f"give a folder with its config.json, or one of {', '.join(PUBLISHED)}, {TINY}",
+            fix=f"give a folder with its config.json, or one of {', '.join((*PUBLISHED, *NEW))}",
         ) from error
     geometry: dict[str, Any] = {}
     hidden = start.merger_hidden

@@ -3,7 +3,7 @@
 Weights are mapped from their files, converted one parameter at a time, and moved: no device ever holds two copies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,16 @@ from vgcli_core.model.hub import checkpoint_folder
 from vgcli_core.model.layouts import recognise, recognise_encoder
 from vgcli_core.model.machine import source_of
 from vgcli_core.model.processor import Processor
+from vgcli_core.model.small import small_model
 from vgcli_core.model.tokenizer import load_tokenizer
 from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.model.weights import WeightFiles, read_json
 from vgcli_core.training.parts import learns
 from vgcli_core.training.recipe import Recipe, Start, Trained
 
-TINY = "tiny"
+TINY, SMALL = "tiny", "small"
+NEW: Mapping[str, Callable[..., tuple[VGLLM, Any]]] = {TINY: demo_model, SMALL: small_model}
+"""Models that are drawn from the recipe's seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,11 @@ def start(
     """
     given = recipe.start
     half = recipe.run.precision == "bf16"
-    if given.weights == TINY:
-        model, tokenizer = demo_model(seed=recipe.seed, frame_width=given.frame_width, **_choices(given))
+    if given.weights in NEW:
+        build = NEW[given.weights]
+        model, tokenizer = build(seed=recipe.seed, frame_width=given.frame_width, **_choices(given))
         notes: tuple[str, ...] = ()
-        source: dict[str, Any] = {"weights": {"name": TINY, "seed": recipe.seed}}
+        source: dict[str, Any] = {"weights": {"name": given.weights, "seed": recipe.seed}}
     else:
         model, tokenizer, notes, source = _load(recipe, offline=offline, sizes=sizes)
     model.config = model.config.model_copy(
