@@ -157,7 +157,9 @@ class Objective(Section):
     cameras: float = Field(1.0, ge=0, description="geometry: error of camera positions, rotations, focal lengths")
     matches: float = Field(0.2, ge=0, description="geometry: where in the first frame a patch is seen, as attention")
     on_objects: float = Field(3.0, gt=0, description="geometry: weight of what shows an object; other cells have 1")
-    mirror: bool = Field(True, description="geometry: mirror and reverse half of the frame lists")
+    augment: bool = Field(
+        True, description="geometry: mirror and reverse half of the frame lists; regions too: soften half of them"
+    )
     labels: tuple[str, ...] = Field((), description="regions, words: what is told apart")
     boxes: float = Field(0, ge=0, description="answers, beside them: each image token tells its object's box")
     words: float = Field(0, ge=0, description="answers, beside them: each image token is near its object's word")

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from vgcli_core.errors import UsageError
+from vgcli_core.model.branching import PIECEWISE
 from vgcli_core.model.checkpoint import Options, load_model
 from vgcli_core.model.config import ModelConfig
 from vgcli_core.model.config_files import read_model_config
@@ -92,13 +93,17 @@ def start(
         }
     )
     precision = torch.bfloat16 if half else torch.float32
-    # Of the two that `auto` chooses from, flash-attn cannot run rows that share their frames.
-    shared = recipe.batch.questions > 1 and given.attention == "auto"
-    attention = choose_attention("sdpa" if shared else given.attention, device, precision)
-    model.backbone.model.set_attn_implementation(attention)
+    model.backbone.model.set_attn_implementation(_attention(recipe, device, precision))
     _place(model, recipe.trained, device, frozen=precision, trained=torch.float32 if master else precision)
     model.feature_dtype = precision
     return Started(model, Processor(tokenizer, frame_width=given.frame_width), tokenizer, notes, source)
+
+
+def _attention(recipe: Recipe, device: torch.device, precision: torch.dtype) -> str:
+    """Return transformers' name of an attention backend."""
+    if recipe.batch.questions > 1 and recipe.start.attention in ("auto", "sdpa"):
+        return PIECEWISE  # torch's own too, and flash-attn cannot run rows that share their frames
+    return choose_attention(recipe.start.attention, device, precision)
 
 
 def _choices(given: Start) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import torch
 
 from tests.unit.training.prepared_sets import ask, examples_in
 from vgcli_core.data.sample import Turn, human_turn
+from vgcli_core.model.branching import PIECEWISE
 from vgcli_core.model.demo import demo_model
 from vgcli_core.model.positions import multimodal_positions
 from vgcli_core.model.processor import IGNORE, Processor
@@ -176,7 +177,7 @@ def test_questions_that_lost_frames_do_not_share_those_of_questions_that_kept_th
     assert [len(frames) for frames in kept.geometry_frames] == [1, 2]
 
 
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("attention", ["sdpa", "eager", PIECEWISE])
 @pytest.mark.parametrize("count", [2, 5])
 def test_a_shared_row_has_the_loss_and_the_gradients_of_its_questions_alone(examples_of, attention, count):
     model, tokenizer = demo_model(frame_width=WIDTH)

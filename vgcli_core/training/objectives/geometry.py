@@ -9,7 +9,7 @@ Source: VGGT, arXiv 2503.11651, section 3.3 (depth, points, cameras).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from vgcli_core.model.geometry_encoders.vggt import VGGT
 from vgcli_core.model.pixels import PATCH
 from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.training.examples import MicroBatch
-from vgcli_core.training.objectives.scenes import SceneExample, Scenes, scenes_of, stacked
+from vgcli_core.training.objectives.scenes import SceneExample, Scenes, scenes_of, softened, stacked
 from vgcli_core.training.recipe import Objective as Losses
 from vgcli_core.training.recipe import Recipe
 
@@ -185,13 +185,16 @@ class Geometry:
         return Scenes(mixture, frame_width=self._recipe.start.frame_width)
 
     def inputs(self, batch: MicroBatch, seed: int) -> SceneBatch:
-        """Return a batch of scenes; half of them mirrored, half of them from the last frame to the first."""
+        """Return a batch of scenes; half mirrored, half from the last frame to the first, half softened."""
         found = scene_batch(scenes_of(batch), self._device, learnt=bool(batch.examples))
-        if not self._recipe.objective.mirror or not torch.is_grad_enabled():
+        if not self._recipe.objective.augment or not torch.is_grad_enabled():
             return found
-        draws = numpy_generator(seed, "mirror").random((2, len(found.frames))) < 0.5
-        mirror, reverse = torch.from_numpy(draws).to(found.frames.device)
-        return reversed_(mirrored(found, mirror), reverse)
+        draws = numpy_generator(seed, "augment").random((2, len(found.frames))) < 0.5
+        mirror, reverse = torch.from_numpy(draws).to(self._device)
+        changed = reversed_(mirrored(found, mirror), reverse)
+        return replace(
+            changed, frames=softened(changed.frames.flatten(0, 1), len(draws[0]), seed).view_as(found.frames)
+        )
 
     def measured(self) -> Mapping[str, float]:
         """Return errors of the last micro-batch: log depth, metres, entries of rotations; added up over scenes."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from torch import Tensor, nn
 
-from vgcli_core.model.packing import branching
+from vgcli_core.model.branching import branching
 from vgcli_core.model.processor import IGNORE
 from vgcli_core.model.vgllm import VGLLM, ModelInputs
 from vgcli_core.training.objectives.hints import BOX, NumberWords

@@ -15,7 +15,7 @@ from vgcli_core.data.scene_truth import CELL
 from vgcli_core.model.pixels import MERGE, PATCH, grid_of, patchify
 from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.training.examples import MicroBatch
-from vgcli_core.training.objectives.scenes import SceneExample, Scenes, scenes_of, stacked
+from vgcli_core.training.objectives.scenes import SceneExample, Scenes, scenes_of, softened, stacked
 from vgcli_core.training.recipe import Recipe
 
 _SIDE = MERGE * PATCH // CELL  # cells of a merged token, along one side
@@ -93,8 +93,10 @@ class Regions:
         return Scenes(mixture, frame_width=self._recipe.start.frame_width)
 
     def inputs(self, batch: MicroBatch, seed: int) -> RegionBatch:
-        """Return the frames and what their cells show; nothing is drawn."""
-        return region_batch(scenes_of(batch), self._numbers, self._device, learnt=bool(batch.examples))
+        """Return the frames, half of the lists softened, and what their cells show."""
+        soften = seed if self._recipe.objective.augment and torch.is_grad_enabled() else None
+        examples = scenes_of(batch)
+        return region_batch(examples, self._numbers, self._device, learnt=bool(batch.examples), soften=soften)
 
     def measured(self) -> Mapping[str, float]:
         """Return shares of cells whose label is right, and the error of edges, of the last micro-batch."""
@@ -102,7 +104,12 @@ class Regions:
 
 
 def region_batch(
-    examples: Sequence[SceneExample], numbers: Mapping[str, int], device: torch.device, *, learnt: bool = True
+    examples: Sequence[SceneExample],
+    numbers: Mapping[str, int],
+    device: torch.device,
+    *,
+    learnt: bool = True,
+    soften: int | None = None,
 ) -> RegionBatch:
     """Put examples of frame lists of one length and size together.
 
@@ -111,10 +118,13 @@ def region_batch(
         numbers: of each label, from 1 on.
         device: where they go.
         learnt: False where their loss is to be 0.
+        soften: seed of which are softened; None for none.
     """
     frames = stacked(examples, "frames", device).flatten(0, 1)
     _, rows, columns = grid_of(*frames.shape[1:3])
     pixels = frames.permute(0, 3, 1, 2)[:, :, : rows * PATCH, : columns * PATCH].float() / 255
+    if soften is not None:
+        pixels = softened(pixels, len(examples), soften)
     owner = stacked(examples, "owner", device).flatten(0, 1)[:, : rows * PATCH // CELL, : columns * PATCH // CELL]
     other = len(numbers) + 1
     tables = [[*(numbers.get(label, other) for label in one.labels), 0] for one in examples]

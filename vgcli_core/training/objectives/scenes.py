@@ -6,9 +6,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from vgcli_core.data.draws import numpy_generator
 from vgcli_core.data.frame_store import read_bytes, read_images
 from vgcli_core.data.mixture import Mixture
 from vgcli_core.data.sample import Sample
@@ -16,6 +18,8 @@ from vgcli_core.data.scene_truth import CELL, NOBODY, SceneTruth, from_bytes, tr
 from vgcli_core.errors import DataError, VgllmError
 from vgcli_core.model.pixels import PATCH, fit_frames
 from vgcli_core.training.examples import Bad, MicroBatch
+
+_SOFTEST = 0.8  # share of the mean of 3x3 pixels in a softened picture, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,22 @@ def scenes_of(batch: MicroBatch) -> list[SceneExample]:
             torch.eye(3),
         )
     ]
+
+
+def softened(frames: Tensor, lists: int, seed: int) -> Tensor:
+    """Blur half of the frame lists by drawn amounts: pictures that were scaled down from larger ones look so.
+
+    Args:
+        frames: [lists * F, 3, H, W] in [0, 1].
+        lists: how many.
+        seed: of what is drawn.
+    """
+    draw = numpy_generator(seed, "soften")
+    amounts = draw.uniform(0, _SOFTEST, lists) * (draw.random(lists) < 0.5)
+    share = torch.from_numpy(amounts.astype(np.float32)).to(frames.device)
+    share = share.repeat_interleave(len(frames) // lists)[:, None, None, None]
+    blurred = F.avg_pool2d(F.pad(frames, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    return frames + share * (blurred - frames)
 
 
 def stacked(examples: Sequence[SceneExample], name: str, device: torch.device) -> Tensor:

@@ -16,6 +16,7 @@ from vgcli_core.training.objectives.geometry import (
     reversed_,
     scene_batch,
 )
+from vgcli_core.training.objectives.scenes import softened
 from vgcli_core.training.recipe import Objective
 
 CPU = torch.device("cpu")
@@ -102,3 +103,13 @@ def test_the_encoder_learns_depth_and_where_patches_are_seen():
         optimizer.zero_grad()
     assert measured[-1]["depth"] < 0.6 * measured[0]["depth"]
     assert measured[-1]["matched"] > measured[0]["matched"] + 0.5  # added up over three scenes
+
+
+def test_half_of_the_lists_are_softened_and_no_colour_is_new():
+    frames = torch.rand(20 * 2, 3, 28, 28, generator=torch.Generator().manual_seed(0))
+    found = softened(frames, 20, seed=1)
+    changed = (found != frames).flatten(1).any(1).view(20, 2)
+    assert torch.equal(changed[:, 0], changed[:, 1])
+    assert 5 <= int(changed[:, 0].sum()) <= 15
+    assert found.std() < frames.std() and found.min() >= 0 and found.max() <= 1
+    torch.testing.assert_close(found.mean(), frames.mean(), atol=0.01, rtol=0)
