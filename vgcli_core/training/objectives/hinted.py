@@ -304,11 +304,13 @@ def _wanted(batch: HintedInputs, pictured: Tensor) -> list[Tensor]:
 
 
 def _allowed(inputs: ModelInputs) -> Tensor:
-    """Return [B, 1, L, L], which tokens a token may see."""
-    if inputs.branches is not None:
-        return branching(inputs.branches)
+    """Return [B, 1, L, L], which tokens a token may see: what is before it in its own branch, or before all branches."""
     length = inputs.input_ids.shape[1]
-    return torch.ones(len(inputs.input_ids), 1, length, length, dtype=torch.bool).tril()
+    past = torch.ones(len(inputs.input_ids), 1, length, length, dtype=torch.bool).tril()
+    if inputs.branches is None:
+        return past
+    mine, other = inputs.branches[:, None, :, None], inputs.branches[:, None, None, :]
+    return past & ((other == mine) | (other == 0))
 
 
 def _turned(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
