@@ -2,17 +2,12 @@
 
 `segments` [B, L] number the samples of each row; equal numbers stand together, -1 is padding. Padding sees itself: a
 softmax over nothing would be no number.
-
-`branches` [B, L] are 0 where samples begin alike, which stands in their row once, and number what each goes on with
-from 1. Padding at the end of a row is 0 too: nothing stands after it that could see it.
 """
 
 from typing import Any
 
 import torch
 from torch import Tensor
-
-from vgcli_core.errors import UsageError
 
 FLASH = "flash_attention_2"
 
@@ -30,22 +25,7 @@ def attention_arguments(segments: Tensor, attention: str, dtype: torch.dtype) ->
     """
     if attention == FLASH:
         return {"attention_mask": None, **_lengths(segments)}
-    return _masked(block_causal(segments), attention, dtype)
-
-
-def branching_arguments(branches: Tensor, attention: str, dtype: torch.dtype) -> dict[str, Any]:
-    """Return the same for rows whose samples share their beginning.
-
-    Raises:
-        UsageError: flash-attn, whose kernel is causal within contiguous samples alone.
-    """
-    if attention == FLASH:
-        raise UsageError(
-            "flash-attn cannot let several questions see the same frames",
-            where="rows that share their frames",
-            fix="use torch's own attention: sdpa",
-        )
-    return _masked(branching(branches), attention, dtype)
+    return masked(block_causal(segments), attention, dtype)
 
 
 def block_causal(segments: Tensor) -> Tensor:
@@ -55,15 +35,8 @@ def block_causal(segments: Tensor) -> Tensor:
     return ((segments[:, :, None] == segments[:, None, :]) & past)[:, None]
 
 
-def branching(branches: Tensor) -> Tensor:
-    """Return [B, 1, L, L], true where the token of a row may see that of a column: the past of its branch and of 0."""
-    length = branches.shape[1]
-    past = torch.ones(length, length, dtype=torch.bool, device=branches.device).tril()
-    seen = branches[:, None, :]
-    return (((seen == branches[:, :, None]) | (seen == 0)) & past)[:, None]
-
-
-def _masked(mask: Tensor, attention: str, dtype: torch.dtype) -> dict[str, Any]:
+def masked(mask: Tensor, attention: str, dtype: torch.dtype) -> dict[str, Any]:
+    """Return the arguments for a mask [B, 1, L, L], true where a token is seen."""
     # Only sdpa reads booleans; the plain products add the mask to their scores.
     return {"attention_mask": mask if attention == "sdpa" else _additive(mask, dtype)}
 

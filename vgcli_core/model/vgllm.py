@@ -261,7 +261,7 @@ class VGLLM(nn.Module):
             mask=inputs.attention_mask.to(self.device),
             cache=None,
             segments=None if inputs.segments is None else inputs.segments.to(self.device),
-            branches=None if inputs.branches is None else inputs.branches.to(self.device),
+            branches=inputs.branches,
         )
 
     def forward(self, inputs: ModelInputs) -> Output:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from transformers import Cache, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from vgcli_core.model.packing import attention_arguments, branching_arguments
+from vgcli_core.model.branching import branching_arguments
+from vgcli_core.model.packing import attention_arguments
 
 # Order matters: `model.visual.` must not be taken for a part of the language model.
 _RENAMES = (
@@ -143,7 +144,7 @@ class Qwen25VL(nn.Module):
         if segments is not None:
             seen = attention_arguments(segments, self.attention, embeds.dtype)
         elif branches is not None:
-            seen = branching_arguments(branches, self.attention, embeds.dtype)
+            seen = branching_arguments(branches, self.attention, embeds)
         output = self.model.model.language_model(
             inputs_embeds=embeds,
             position_ids=positions,
