@@ -29,7 +29,7 @@ class Pieces:
     """How rows are cut: `sizes` of the beginning, of each branch, and of the padding, which together are L."""
 
     sizes: tuple[tuple[int, ...], ...]
-    masks: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    masks: dict[tuple[int, int, torch.dtype], Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, branches: Tensor) -> "Pieces":
@@ -41,12 +41,15 @@ class Pieces:
             rows.append((*([] if int(numbers[0]) == 0 else [0]), *counts.tolist(), *([] if ends else [0])))
         return cls(tuple(rows))
 
-    def mask(self, queries: int, keys: int, device: torch.device) -> Tensor:
-        """Return [queries, keys], true where the last `queries` of so many tokens see; made once for all layers."""
-        if (queries, keys) not in self.masks:
-            whole = torch.ones(queries, keys, dtype=torch.bool, device=device)
-            self.masks[queries, keys] = whole.tril(keys - queries)
-        return self.masks[queries, keys]
+    def mask(self, queries: int, keys: int, like: Tensor) -> Tensor:
+        """Return [queries, keys] to add to scores: what the last `queries` of `keys` tokens see is 0, else -inf.
+
+        It is made once for all layers, in the dtype and on the device of `like`.
+        """
+        key = (queries, keys, like.dtype)
+        if key not in self.masks:
+            self.masks[key] = torch.full(key[:2], float("-inf")).triu(keys - queries + 1).to(like)
+        return self.masks[key]
 
 
 def branching_arguments(branches: Tensor, attention: str, embeds: Tensor) -> dict[str, Any]:
@@ -95,33 +98,31 @@ def piecewise_attention(
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **more)
     groups = query.shape[1] // key.shape[1]
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)
-    how = (dropout, query.shape[-1] ** -0.5 if scaling is None else scaling)
+    query = query * (query.shape[-1] ** -0.5 if scaling is None else scaling)
     rows = []
     for sizes, *row in zip(attention_mask.sizes, query, key, value, strict=True):
         # Cut at once: the gradient of each slice would be as large as the whole.
         queries, keys, values = (one[None].split(sizes, dim=2) for one in row)
-        found = [_attended(queries[0], keys[0], values[0], attention_mask, *how)]
+        found = [_attended(queries[0], keys[0], values[0], attention_mask, dropout)]
         for q, k, v in zip(queries[1:-1], keys[1:-1], values[1:-1], strict=True):
             seen = (torch.cat((shared, own), dim=2) for shared, own in ((keys[0], k), (values[0], v)))
-            found.append(_attended(q, *seen, attention_mask, *how))
+            found.append(_attended(q, *seen, attention_mask, dropout))
         rows.append(torch.cat((*found, torch.zeros_like(queries[-1])), dim=2))
     return torch.cat(rows).transpose(1, 2).contiguous(), None
 
 
-def _attended(  # noqa: PLR0917  three tensors that belong together
-    q: Tensor, k: Tensor, v: Tensor, pieces: Pieces, dropout: float, scale: float
-) -> Tensor:
-    """Attend from queries to keys that end with the same token."""
-    if q.shape[2] == 0:
+def _attended(q: Tensor, k: Tensor, v: Tensor, pieces: Pieces, dropout: float) -> Tensor:
+    """Attend from queries, which are scaled, to keys that end with the same token."""
+    queries, keys = q.shape[2], k.shape[2]
+    if queries == 0:
         return q
-    mask = pieces.mask(q.shape[2], k.shape[2], q.device)
     if q.device.type != "cpu" or not q.requires_grad:
-        causal = q.shape[2] == k.shape[2]
-        return F.scaled_dot_product_attention(
-            q, k, v, attn_mask=None if causal else mask, is_causal=causal, dropout_p=dropout, scale=scale
-        )
+        whole = queries == keys
+        mask = None if whole else pieces.mask(queries, keys, q)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=whole, dropout_p=dropout, scale=1.0)
     # The backward pass of torch's fused kernel takes several times as long on a CPU as these two products.
-    scores = (torch.matmul(q, k.mT) * scale).masked_fill(~mask, float("-inf"))
+    scores = torch.matmul(q, k.mT)
+    scores = scores + pieces.mask(queries, keys, scores)
     weights = F.dropout(F.softmax(scores, dim=-1, dtype=torch.float32).to(v.dtype), dropout)
     return torch.matmul(weights, v)
 
