@@ -9,6 +9,7 @@ from vgcli_core.errors import CheckpointError
 from vgcli_core.model.layouts import (
     BACKBONE,
     OUTPUT_HEAD,
+    POSITIONS,
     Layout,
     Named,
     encoder_to_ours,
@@ -42,7 +43,13 @@ class Account:
 
 
 def account_for(
-    empty: VGLLM, files: WeightFiles, layout: Layout, encoder: WeightFiles | None, *, without_geometry: bool = False
+    empty: VGLLM,
+    files: WeightFiles,
+    layout: Layout,
+    encoder: WeightFiles | None,
+    *,
+    without_geometry: bool = False,
+    new_positions: bool = False,
 ) -> Account:
     """Map every parameter of the files to one of the model.
 
@@ -50,7 +57,8 @@ def account_for(
         empty: the model without memory: names and shapes.
         files: the checkpoint, in `layout`.
         encoder: a geometry encoder's own files, which replace the checkpoint's encoder or join a plain backbone.
-        without_geometry: leave out all but the backbone.
+        without_geometry: leave out geometry and its fusion.
+        new_positions: the checkpoint has no code of patch positions, and the model gets one.
 
     Raises:
         CheckpointError: names that are unknown, missing or stand for the same parameter twice; shapes or types that
@@ -60,7 +68,7 @@ def account_for(
     named = {key: to_ours(key, layout) for key in files.entries}
     if without_geometry:
         for key, to in named.items():
-            if to.name is not None and not to.name.startswith(BACKBONE):
+            if to.name is not None and not to.name.startswith((BACKBONE, POSITIONS)):
                 named[key] = Named(None, "geometry, which is not wanted")
     if encoder is not None:
         replaced = [key for key, to in named.items() if to.name and to.name.startswith("geometry_encoder.")]
@@ -76,10 +84,12 @@ def account_for(
     if empty.backbone.tied and OUTPUT_HEAD in account.sources:
         account.sources.pop(OUTPUT_HEAD)
         account.left_out["output head, which this model ties to its embedding"] += 1
+    new = _NEW if encoder is not None and layout == "plain" else ()
+    new += (POSITIONS,) if new_positions else ()
     for name, tensor in wanted.items():
         if name in account.sources:
             _check_tensor(account.sources[name], tuple(tensor.shape))
-        elif encoder is not None and layout == "plain" and name.startswith(_NEW):
+        elif name.startswith(new):
             account.fresh.append(name)
     settled = {*account.sources, *account.fresh, *([OUTPUT_HEAD] if empty.backbone.tied else [])}
     lacking = [name for name in wanted if name not in settled]

@@ -21,7 +21,7 @@ from vgcli_core.model.config import ModelConfig
 from vgcli_core.model.config_files import read_generation_config, read_model_config
 from vgcli_core.model.conventions import Conventions, conventions_of
 from vgcli_core.model.device import choose_placement
-from vgcli_core.model.layouts import BACKBONE, OUTPUT_HEAD, Layout, recognise, recognise_encoder, to_ours
+from vgcli_core.model.layouts import BACKBONE, OUTPUT_HEAD, POSITIONS, Layout, recognise, recognise_encoder, to_ours
 from vgcli_core.model.quiet import quiet_libraries
 from vgcli_core.model.vgllm import VGLLM, build_empty
 from vgcli_core.model.weights import Reader, WeightFiles, read_json
@@ -33,7 +33,8 @@ class Options:
     """How to load: `auto` decides; a convention that is stated outranks what the checkpoint says.
 
     `around` are fields of ModelConfig for what is built anew around a plain backbone: fusion, merger, reference frame.
-    `geometry=False` leaves out whatever the checkpoint has of it and gives the plain backbone.
+    `geometry=False` leaves out whatever the checkpoint has of it and gives the plain backbone. `patch_positions` adds
+    their code where the checkpoint has none.
     """
 
     device: str = "auto"
@@ -45,6 +46,7 @@ class Options:
     geometry_sizes: dict[str, Any] | None = None
     around: Mapping[str, Any] = field(default_factory=dict)
     geometry: bool = True
+    patch_positions: bool = False
     seed: int = 0
 
 
@@ -87,6 +89,9 @@ def load_model(
     )
     if layout == "plain" and extra_kind is not None:
         config = config.model_copy(update=dict(options.around))
+    new_positions = options.patch_positions and not config.patch_positions
+    if new_positions:
+        config = config.model_copy(update={"patch_positions": True})
     if not options.geometry:
         config = config.model_copy(update={"geometry_encoder": "none", "geometry": {}})
     conventions, remarks = conventions_of(
@@ -113,7 +118,9 @@ def load_model(
             where=str(folder / "config.json"),
             fix="use the file that came with the weights",
         ) from error
-    account = account_for(empty, files, layout, extra, without_geometry=not options.geometry)
+    account = account_for(
+        empty, files, layout, extra, without_geometry=not options.geometry, new_positions=new_positions
+    )
     generation = read_generation_config(folder)
     parameters = sum(p.numel() for p in empty.parameters())
     placement = choose_placement(
@@ -148,9 +155,10 @@ def load_model(
             where=f"--device-map {placement.device_map}",
             fix="use more or larger devices, --dtype bfloat16, or --device cpu",
         )
-    if account.fresh:
+    fusion = [name for name in account.fresh if not name.startswith(POSITIONS)]
+    if fusion:
         model.config = model.config.model_copy(update={"untrained": True})
-        notes += (f"{len(account.fresh)} fusion weights are new and untrained: answers mean nothing before training",)
+        notes += (f"{len(fusion)} fusion weights are new and untrained: answers mean nothing before training",)
     notes = (*notes, *account.notes, *remarks)
     return model.eval(), LoadReport(folder, layout, parameters, dict(account.left_out), notes)
 
@@ -176,13 +184,15 @@ def _recorded(config: ModelConfig) -> Conventions | None:
 def _new_weights(
     empty: VGLLM, names: list[str], device: torch.device, dtype: torch.dtype, seed: int
 ) -> dict[str, Tensor]:
-    """Draw what no file has, as published training does: matrices from N(0, 0.02), biases 0, norms 1."""
+    """Draw what no file has, as published training does: matrices from N(0, 0.02), biases 0, norms 1; positions 0."""
     generator = torch.Generator().manual_seed(seed)
     shapes = empty.state_dict()
     fresh = {}
     for name in names:
         shape = shapes[name].shape
-        if name.endswith(("weight_2d", "weight_3d")):
+        if name.startswith(POSITIONS):
+            value = torch.zeros(shape)
+        elif name.endswith(("weight_2d", "weight_3d")):
             value = torch.full(shape, 0.5)
         elif len(shape) > 1:
             value = torch.randn(shape, generator=generator) * 0.02
@@ -195,7 +205,7 @@ def _new_weights(
 def _attach(model: VGLLM, tensors: dict[str, Tensor]) -> None:
     """Put tensors in place of the meta parameters outside the backbone."""
     frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
-    for part in ("geometry_encoder", "geometry_merger", "feature_fusion"):
+    for part in ("geometry_encoder", "geometry_merger", "feature_fusion", "patch_positions"):
         module: nn.Module | None = getattr(model, part, None)
         if module is None:
             continue

@@ -29,6 +29,7 @@ class ModelConfig(BaseModel):
     merger: str = Field("mlp", description="a key of MERGERS")
     merger_hidden: int = Field(4096, gt=0)
     reference_frame: Literal["first", "last"] = "first"
+    patch_positions: bool = Field(False, description="image tokens carry a code of their place")
     frame_width: int = Field(518, ge=28, description="width of the frames both encoders see, in pixels")
     euler_convention: EulerConvention | None = Field(None, description="of the angles in the model's answers")
     prompt_revision: PromptRevision | None = Field(None, description="wording of the box prompts it was trained on")

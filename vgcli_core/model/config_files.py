@@ -37,9 +37,9 @@ def read_model_config(
         CheckpointError: the files contradict each other or hold an unknown value.
     """
     where = str(folder / "config.json")
-    if (folder / CONFIG_NAME).is_file():
+    config = read_own_config(folder)
+    if config is not None:
         try:
-            config = ModelConfig.model_validate(read_json(folder / CONFIG_NAME))
             get_geometry_encoder(config.geometry_encoder).Config.model_validate(sizes or config.geometry)
         except ValidationError as error:
             raise _invalid(error, folder / CONFIG_NAME) from error
@@ -80,6 +80,16 @@ def read_model_config(
         return _published(plain, kind, fusion=fusion, merger=merger, sizes=sizes or {}), notes
     except ValidationError as error:
         raise _invalid(error, folder / "config.json") from error
+
+
+def read_own_config(folder: Path) -> ModelConfig | None:
+    """Return the vgllm.json of a checkpoint, None where it has none. Raises CheckpointError where it cannot be read."""
+    if not (folder / CONFIG_NAME).is_file():
+        return None
+    try:
+        return ModelConfig.model_validate(read_json(folder / CONFIG_NAME))
+    except ValidationError as error:
+        raise _invalid(error, folder / CONFIG_NAME) from error
 
 
 def read_generation_config(folder: Path) -> GenerationConfig | None:

@@ -1,7 +1,8 @@
 """Names of weights: how each published layout calls a parameter, and what this package calls it.
 
 A layout is recognised from the names in the files alone. Inside the package a name starts with `backbone.model.`
-(transformers' own names follow), `geometry_encoder.`, `geometry_merger.` or `feature_fusion.`.
+(transformers' own names follow), `geometry_encoder.`, `geometry_merger.`, `feature_fusion.`, or `patch_positions.`,
+which no published file holds and which is called so in every layout.
 
 | layout | geometry | merger | fusion | since |
 |---|---|---|---|---|
@@ -17,6 +18,7 @@ from typing import Literal
 from vgcli_core.errors import CheckpointError
 from vgcli_core.model.backbones.qwen2_5_vl import Qwen25VL
 from vgcli_core.model.geometry_encoders import GEOMETRY_ENCODERS, get_geometry_encoder
+from vgcli_core.model.patch_positions import PREFIX as POSITIONS
 
 Layout = Literal["generation-1", "generation-2", "plain"]
 
@@ -68,6 +70,8 @@ def to_ours(key: str, layout: Layout) -> Named:
     """
     if key.startswith(_BACKBONE_ROOTS):
         return Named(f"{BACKBONE}{Qwen25VL.inner_name(key)}")
+    if key.startswith(POSITIONS):
+        return Named(key)
     if layout == "generation-1" and key.startswith(_UNUSED_GENERATION_1):
         return Named(None, "head of a training variant")
     if layout == "generation-1":

@@ -38,6 +38,7 @@ def small_model(
     dtype: torch.dtype = torch.float32,
     frame_width: int = 168,
     geometry_encoder: str = "vggt",
+    patch_positions: bool = True,
     **choices: Any,
 ) -> tuple[VGLLM, Any]:
     """Build the small model and its tokenizer; the same seed gives the same weights.
@@ -47,6 +48,7 @@ def small_model(
         dtype: of the parameters.
         frame_width: pixels.
         geometry_encoder: "vggt" or "none".
+        patch_positions: see ModelConfig.
         choices: further fields of ModelConfig.
     """
     tokenizer = demo_tokenizer()
@@ -55,6 +57,7 @@ def small_model(
         geometry=GEOMETRY if geometry_encoder == "vggt" else {},
         merger_hidden=MERGER_HIDDEN,
         frame_width=frame_width,
+        patch_positions=patch_positions,
         euler_convention="ZXY",
         prompt_revision=2,
         conventions_from="the small model",

@@ -18,6 +18,7 @@ from vgcli_core.model.backbones.qwen2_5_vl import Qwen25VL
 from vgcli_core.model.config import ModelConfig
 from vgcli_core.model.fusion import FUSIONS, MERGE, GeometryMerger, cells, crop_to_even, fuse
 from vgcli_core.model.geometry_encoders import get_geometry_encoder
+from vgcli_core.model.patch_positions import PatchPositions
 from vgcli_core.model.pixels import PATCH, patchify
 
 _FIX = "build prompts and frames with Processor"
@@ -110,6 +111,8 @@ class VGLLM(nn.Module):
             self.feature_fusion = lookup("fusion", FUSIONS, config.fusion)(
                 width, layers=config.fusion_layers, heads=config.fusion_heads, dropout=config.fusion_dropout
             )
+        if config.patch_positions:
+            self.patch_positions = PatchPositions(backbone.hidden_size)
         # The geometry encoder is frozen in the paper's recipe; whoever trains it says so.
         self.geometry_encoder.requires_grad_(False)
 
@@ -169,13 +172,18 @@ class VGLLM(nn.Module):
         return Features(image, tokens if self.feature_dtype is None else tokens.to(self.feature_dtype), grid_thw.cpu())
 
     def fuse(self, scenes: Sequence[Features]) -> Tensor:
-        """Return the fused tokens [T, D] of all samples, in order: the merger and the fusion, which are trained.
+        """Return the fused tokens [T, D] of all samples, in order: merger, fusion and places, which are trained.
 
-        Both run once, whatever the number of samples: processes that share the weights must call them equally often.
+        Each runs once, whatever the number of samples: processes that share the weights must call them equally often.
         """
         image = torch.cat([one.image.to(self.device) for one in scenes])
-        if not self.has_geometry:
-            return image
+        fused = self._with_geometry(image, scenes) if self.has_geometry else image
+        if not self.config.patch_positions:
+            return fused
+        return fused + self.patch_positions([one.grid_thw for one in scenes]).to(fused)
+
+    def _with_geometry(self, image: Tensor, scenes: Sequence[Features]) -> Tensor:
+        """Return image tokens [T, D] fused with the geometry of their scenes."""
         if any(one.geometry is None for one in scenes):
             raise FusionError("features without geometry", fix="encode the frames again with this model")
         grids = [one.geometry.to(self.device) for one in scenes if one.geometry is not None]
@@ -196,7 +204,7 @@ class VGLLM(nn.Module):
         Raises:
             FusionError: geometry frames are missing, too many, or of another size than the pictures.
         """
-        if not geometry_frames and not self.has_geometry:
+        if not geometry_frames and not self.has_geometry and not self.config.patch_positions:
             image = self.backbone.image_tokens(pixel_values, grid_thw)
             self.counts.frames_encoded += len(grid_thw)
             return image

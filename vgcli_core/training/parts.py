@@ -3,7 +3,7 @@
 | part | parameters |
 |---|---|
 | language_model | the decoder, its embedding and its output head; with LoRA the adapters alone learn |
-| geometry_merger | the merger of geometry tokens, and the fusion |
+| geometry_merger | the merger of geometry tokens, the fusion, and the code of patch positions |
 | connector | the 2D tower's own merger |
 | vision_tower | the 2D tower without its merger |
 | geometry_encoder | VGGT or Pi3 |
@@ -29,6 +29,7 @@ _PREFIXES: tuple[tuple[str, Part], ...] = (
     ("backbone.", "language_model"),
     ("geometry_merger.", "geometry_merger"),
     ("feature_fusion.", "geometry_merger"),
+    ("patch_positions.", "geometry_merger"),
     ("geometry_encoder.", "geometry_encoder"),
 )
 

@@ -51,6 +51,9 @@ class Start(Section):
     merger: Literal["mlp", "avg"] = Field("mlp", description="how 2x2 patches of geometry become one token")
     merger_hidden: int = Field(4096, gt=0, description="width inside the geometry merger")
     reference_frame: Literal["first", "last"] = Field("first", description="whose camera the encoder refers to")
+    patch_positions: bool = Field(
+        False, description="image tokens carry a code of their place; `small`, and weights that have it, keep it"
+    )
     frame_width: int = Field(518, ge=28, multiple_of=14, description="of the frames both encoders see, in pixels")
     attention: Literal["auto", "sdpa", "flash", "eager"] = Field(
         "auto", description="auto: flash-attn where it is installed and can run, else torch's own (sdpa)"
@@ -257,7 +260,7 @@ class Recipe(Section):
         trained, geometry = self.trained, self.start.geometry_encoder != "none"
         if trained.geometry_encoder and not geometry:
             raise ValueError("trained.geometry_encoder is true, and start.geometry_encoder is none")
-        merger = trained.geometry_merger and geometry
+        merger = trained.geometry_merger and (geometry or self.start.patch_positions)
         encoders = trained.connector or trained.vision_tower or trained.geometry_encoder
         if trained.language_model == "none" and not (merger or encoders):
             raise ValueError("no part is trained: set a key of trained")

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from torch import nn
 
 from vgcli_core.errors import CheckpointError, UsageError, first_line
-from vgcli_core.model.config import CONFIG_NAME, ModelConfig
+from vgcli_core.model.config import ModelConfig
+from vgcli_core.model.config_files import read_own_config
 from vgcli_core.model.geometry_encoders.pi3 import Pi3
 from vgcli_core.model.geometry_encoders.vggt import VGGT
 from vgcli_core.model.hub import checkpoint_folder
@@ -121,9 +122,9 @@ def sizes_of_recipe(recipe: Recipe, *, offline: bool = True) -> Sizes:
     if start.weights in NEW:
         model, _ = NEW[start.weights](geometry_encoder=start.geometry_encoder, merger=start.merger)
         plain = model.backbone.model.config.to_dict()
-        return sizes_of(_config(start, model.config.geometry, model.config.merger_hidden), plain, name=start.weights)
+        return sizes_of(_config(start, model.config), plain, name=start.weights)
     if start.weights in PUBLISHED:
-        return sizes_of(_config(start, {}, start.merger_hidden), PUBLISHED[start.weights], name=start.weights)
+        return sizes_of(_config(start), PUBLISHED[start.weights], name=start.weights)
     try:
         folder = checkpoint_folder(start.weights, offline=offline)
     except CheckpointError as error:
@@ -132,13 +133,7 @@ def sizes_of_recipe(recipe: Recipe, *, offline: bool = True) -> Sizes:
             where="start.weights",
             fix=f"give a folder with its config.json, or one of {', '.join((*PUBLISHED, *NEW))}",
         ) from error
-    geometry: dict[str, Any] = {}
-    hidden = start.merger_hidden
-    if (folder / CONFIG_NAME).is_file() and start.geometry_encoder != "none":
-        saved = read_json(folder / CONFIG_NAME)
-        if saved.get("geometry_encoder") == start.geometry_encoder:
-            geometry, hidden = saved.get("geometry", {}), saved.get("merger_hidden", hidden)
-    return sizes_of(_config(start, geometry, hidden), read_json(folder / "config.json"), name=start.weights)
+    return sizes_of(_config(start, read_own_config(folder)), read_json(folder / "config.json"), name=start.weights)
 
 
 def sizes_of(config: ModelConfig, plain: dict[str, Any], *, name: str) -> Sizes:
@@ -242,15 +237,18 @@ _ANY: dict[Part, str] = {
 }
 
 
-def _config(start: Start, geometry: dict[str, Any], merger_hidden: int) -> ModelConfig:
+def _config(start: Start, saved: ModelConfig | None = None) -> ModelConfig:
+    """Return what a recipe makes of a checkpoint: its encoder's sizes count where the recipe has the same kind."""
+    same = saved is not None and saved.geometry_encoder == start.geometry_encoder
     return ModelConfig(
         geometry_encoder=start.geometry_encoder,
-        geometry=geometry,
+        geometry=saved.geometry if saved is not None and same else {},
         fusion=start.fusion,
         fusion_layers=start.fusion_layers,
         merger=start.merger,
-        merger_hidden=merger_hidden,
+        merger_hidden=saved.merger_hidden if saved is not None and same else start.merger_hidden,
         reference_frame=start.reference_frame,
+        patch_positions=start.patch_positions or (saved is not None and saved.patch_positions),
         frame_width=start.frame_width,
     )
 

@@ -78,7 +78,8 @@ def start(
     half = recipe.run.precision == "bf16"
     if given.weights in NEW:
         build = NEW[given.weights]
-        model, tokenizer = build(seed=recipe.seed, frame_width=given.frame_width, **_choices(given))
+        choices = _choices(given) | ({"patch_positions": True} if given.patch_positions else {})
+        model, tokenizer = build(seed=recipe.seed, frame_width=given.frame_width, **choices)
         notes: tuple[str, ...] = ()
         source: dict[str, Any] = {"weights": {"name": given.weights, "seed": recipe.seed}}
     else:
@@ -153,6 +154,7 @@ def _load(
         geometry_sizes=sizes,
         around={**_choices(given), "merger_hidden": given.merger_hidden, "geometry": sizes or {}},
         geometry=given.geometry_encoder != "none",
+        patch_positions=given.patch_positions,
         seed=recipe.seed,
     )
     model, report = load_model(folder, options, geometry=encoder)
