@@ -87,11 +87,16 @@ class Mixture:
         part = self.parts[int(self.part[index])]
         return f"{part.prepared.path(part.split)}, line {self.line[index]}"
 
+    def firsts(self) -> list[int]:
+        """Return the position of the first sample of every list of frames, in order."""
+        numbers, positions = np.unique(self.frames, return_index=True)
+        found: list[int] = np.sort(positions[numbers >= 0]).tolist()
+        return found
+
     def first_of_each(self) -> "Mixture":
         """Return the first sample of every list of frames; those without frames are left out."""
-        codes, firsts = np.unique(self.frames, return_index=True)
         chosen = np.zeros(len(self), dtype=bool)
-        chosen[firsts[codes >= 0]] = True
+        chosen[self.firsts()] = True
         return self._take(chosen)
 
     def _take(self, chosen: NDArray[np.bool_]) -> "Mixture":

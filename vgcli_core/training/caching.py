@@ -1,7 +1,7 @@
 """Fill a cache of features: every distinct list of frames of a mixture is encoded once, by one of the processes."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,25 +120,15 @@ class _Place(NamedTuple):
 def _lists(mixtures: Sequence[Mixture]) -> tuple[dict[str, _Place], int, int]:
     """Return the first place of each distinct list by its digest, the samples, and how many lists cannot be read."""
     found: dict[str, _Place] = {}
-    known: set[tuple[object, ...]] = set()
-    samples = bad = 0
-    for which, index in _places(mixtures):
-        mixture = mixtures[which]
-        try:
-            sample = mixture.sample(index)
-            samples += bool(sample.frames)
-            names = (mixture.root(index), sample.pack, sample.frames, sample.square, str(sample.markers))
-            if not sample.frames or names in known:
-                continue
-            known.add(names)
-            found.setdefault(frames_digest(sample, mixture.root(index)), _Place(which, index, len(sample.frames)))
-        except VgllmError:
-            bad += 1
-    return found, samples, bad
-
-
-def _places(mixtures: Sequence[Mixture]) -> Iterator[tuple[int, int]]:
-    return ((which, index) for which, mixture in enumerate(mixtures) for index in range(len(mixture)))
+    bad = 0
+    for which, mixture in enumerate(mixtures):
+        for index in mixture.firsts():
+            try:
+                sample = mixture.sample(index)
+                found.setdefault(frames_digest(sample, mixture.root(index)), _Place(which, index, len(sample.frames)))
+            except VgllmError:
+                bad += 1
+    return found, sum(int((mixture.frames >= 0).sum()) for mixture in mixtures), bad
 
 
 def _read(mixtures: Sequence[Mixture], place: _Place) -> list[Pixels]:
