@@ -162,17 +162,18 @@ def opening(recipe: "Recipe", settings: "Settings", name: str, world: int) -> It
     grid.add_row("frozen", Text(", ".join(part for part, learns in flags.items() if not learns) or "nothing"))
     products = "bfloat16" if recipe.run.precision == "bf16" else "float32"
     grid.add_row("precision", Text(f"{products} products, float32 master weights"))
-    grid.add_row("batch", Text(batch(recipe.batch.size, recipe.batch.micro, world)))
+    grid.add_row("batch", Text(batch(recipe.batch.size, recipe.batch.micro, world, questions=recipe.batch.questions)))
     grid.add_row("run folder", Text(f"{settings.out} (log.jsonl, timing.jsonl, bad.jsonl, run.json)"))
     yield grid
 
 
-def batch(size_: int, micro: int, world: int) -> str:
+def batch(size_: int, micro: int, world: int, *, questions: int = 1) -> str:
     """Return a step's samples as a product: 64 samples a step = 8 processes x 1 at a time x 8 turns."""
     turns = math.ceil(size_ / (micro * world))
     sign = "=" if turns * micro * world == size_ else "in at most"
     processes = f"{world} process{'es' if world > 1 else ''}"
-    return f"{size_} samples a step {sign} {processes} x {micro} at a time x {turns} turn{'s' if turns > 1 else ''}"
+    what = "samples" if questions == 1 else f"rows of up to {questions} questions"
+    return f"{size_} {what} a step {sign} {processes} x {micro} at a time x {turns} turn{'s' if turns > 1 else ''}"
 
 
 def closing(outcome: "Outcome", board: Board) -> Iterator[RenderableType]:

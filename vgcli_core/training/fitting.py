@@ -92,12 +92,12 @@ class Case:
                 self.recipe,
                 frames=frames,
                 tokens=tokens,
-                labelled=min(kind.labelled, tokens),
+                labelled=min(round(kind.labelled * self.volume.questions), tokens),
                 patches=self.volume.patches,
                 cells=self.volume.cells,
                 cached=self.cached,
             )
-        return total / max(self.volume.samples, 1) * min(self.recipe.batch.size, self.volume.samples)
+        return total / max(self.volume.samples, 1) * self.volume.rows_of_step(self.recipe.batch.size)
 
     def changed(self, key: str, value: Any) -> "Case":
         """The same with one key of the recipe set."""

@@ -174,7 +174,7 @@ def check_fits(forecast: Forecast) -> None:
 def _published_hours(recipe: Recipe) -> float | None:
     sets = frozenset(one.dataset for one in recipe.data.sets.values())
     plain = recipe.trained.language_model == "full" and recipe.start.geometry_encoder == "vggt"
-    plain = plain and recipe.run.checkpoint_gradients and recipe.batch.micro == 1
+    plain = plain and recipe.run.checkpoint_gradients and recipe.batch.micro == recipe.batch.questions == 1
     whole = recipe.run.epochs == 1 and recipe.run.max_steps is None and recipe.batch.size == 64
     if not (plain and whole and sets in _HOURS):
         return None

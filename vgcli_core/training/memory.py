@@ -66,7 +66,8 @@ def memory_of(
     Args:
         sizes: of the model.
         recipe: what is trained, and how.
-        longest: the longest sample; `batch.micro` of it make a micro-batch.
+        longest: the longest sample; `batch.micro` of it make a micro-batch, with `batch.questions` as many, whose
+            frames stand there once.
         world: processes.
         turns: micro-batches of one process in one step: from the second on, gradients are there from the beginning.
         cached: encoders' outputs come from a cache; the encoders are loaded and do not run.
@@ -148,8 +149,10 @@ class _Counts:
         self.decoder: Decoder = sizes.decoder
         packed = recipe.batch.packing
         self.micro = recipe.batch.micro
-        # A row of several samples is no longer than the longest one may be.
-        self.tokens = recipe.data.max_length if packed and self.micro > 1 else self.micro * longest.tokens
+        self.questions = recipe.batch.questions
+        # A packed row of several samples is no longer than the longest one may be.
+        row = longest.tokens + (self.questions - 1) * longest.text
+        self.tokens = recipe.data.max_length if packed and self.micro > 1 else self.micro * row
         self.rows = 1 if packed else self.micro
         self.pictures = min(self.micro * longest.frames, self.tokens // max(longest.cells, 1))
         self.learnt = recipe.trained.language_model
@@ -179,14 +182,16 @@ class _Counts:
     def kept(self) -> int:
         """Activations that live from forward to backward: the fusion's, and all of the layers or their inputs."""
         decoder, e = self.decoder, self.kinds.e
-        inside = decoder.width * e if self.recipe.run.checkpoint_gradients else self._layer_token()
+        checkpoints = self.recipe.run.checkpoint_gradients
+        inside = decoder.width * e if checkpoints else self._layer_token()
+        pieces = 0 if checkpoints else decoder.layers * self._pieces()
         tables = 6 * self._head_dim() * e  # cosines and sines of three axes, for all layers
         norm = self._norm_token(uses=0) + decoder.width * (e + 4)
-        return self.fusion() + self.tokens * (decoder.layers * inside + tables + norm) + self._mask()
+        return self.fusion() + self.tokens * (decoder.layers * inside + tables + norm) + pieces + self._mask()
 
     def layer(self) -> int:
         """One layer computed again, all of it kept."""
-        return self.tokens * self._layer_token()
+        return self.tokens * self._layer_token() + self._pieces()
 
     def layer_backward(self) -> int:
         """Gradients inside the perceptron, and those of one matrix; without checkpoints no copies are made again."""
@@ -210,7 +215,7 @@ class _Counts:
 
     def scores(self, *, forward: bool) -> int:
         """Scores of the labelled tokens: as computed, float32, their logarithms; backward two gradients more."""
-        scored = self.micro * self.longest.text
+        scored = self.micro * self.questions * self.longest.text
         if self.recipe.run.zero < 3:  # there all are scored at once, so that processes stay in step
             scored = min(_SCORED_AT_ONCE, scored)
         half = 2 if self.kinds.e == 2 else 0  # beside the same in float32
@@ -263,8 +268,24 @@ class _Counts:
         return self.decoder.queries // self.decoder.heads
 
     def _mask(self) -> int:
-        """Padding or packing needs a mask, [T, T] for each row: one byte, and as a bias in the activations' dtype."""
+        """Padding or packing needs a mask, [T, T] for each row: one byte, and as a bias in the activations' dtype.
+
+        Rows of several questions are attended to in pieces, each with a bias of its own length.
+        """
+        if self.questions > 1:
+            return self.micro * self.questions * self.longest.text * self.longest.tokens * self.kinds.e
         return 0 if self.micro == 1 else self.tokens**2 // self.rows * (1 + self.kinds.e)
+
+    def _pieces(self) -> int:
+        """Bytes that a layer keeps of rows of several questions: the keys and values that each of them sees, for every
+        head, and on a CPU the scores, in float32 and as they are used."""
+        if self.questions == 1:
+            return 0
+        decoder, longest, e = self.decoder, self.longest, self.kinds.e
+        copies = 2 * self.questions * longest.tokens * decoder.queries * e
+        shared = longest.tokens - longest.text
+        pairs = shared**2 + self.questions * longest.text * longest.tokens
+        return self.micro * (copies + (0 if self.gpu else pairs * decoder.heads * (4 + e)))
 
     def _norm_token(self, *, uses: int) -> int:
         """Bytes that a norm keeps of a token, and the products (`uses`) that read its result."""

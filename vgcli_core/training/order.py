@@ -94,6 +94,14 @@ def planned(mixture: Mixture, recipe: Recipe) -> list[tuple[int, Step]]:
     return plan
 
 
+def questions_of_a_row(mixture: Mixture, batch: Batch) -> float:
+    """Return how many samples a row has on average; 1 without `batch.questions`."""
+    if batch.questions == 1 or len(mixture) == 0:
+        return 1.0
+    _, starts = _rows(np.arange(len(mixture)), mixture.beginning, mixture.tag, batch.questions)
+    return len(mixture) / len(starts)
+
+
 def share_of(step: Step, rank: int, world: int) -> list[tuple[int, ...]]:
     """Return the micro-batches of one process: number `rank`, `rank + world`, and so on.
 

@@ -11,7 +11,7 @@ from vgcli_core.data.sources import DATASETS
 from vgcli_core.errors import DataError
 from vgcli_core.model.pixels import PATCH, geometry_size, grid_of
 from vgcli_core.training.memory import Longest
-from vgcli_core.training.order import planned
+from vgcli_core.training.order import planned, questions_of_a_row
 from vgcli_core.training.recipe import DataSet, Recipe
 from vgcli_core.training.sets import open_sets
 
@@ -55,6 +55,7 @@ class Volume:
         steps: of the whole run.
         samples: of one epoch.
         turns: micro-batches of one process in one step.
+        questions: samples that share a row, on average (`batch.questions`).
         patches, cells: of a frame 4:3, for the geometry encoder and after merging.
         max_length: tokens that a sample may have.
         notes: where the numbers are from.
@@ -64,15 +65,17 @@ class Volume:
     steps: int
     samples: int
     turns: int
+    questions: float
     patches: int
     cells: int
     max_length: int
     notes: tuple[str, ...]
 
     def fitted(self) -> Iterator[tuple[Kind, int, int]]:
-        """Yield each kind with the frames and tokens that are left of a usual sample within `max_length`."""
+        """Yield each kind with the frames and tokens of a usual row; of a sample is left what `max_length` allows."""
         for kind in self.kinds:
-            yield kind, *self._fitted(kind.frames, kind.text)
+            frames, tokens = self._fitted(kind.frames, kind.text)
+            yield kind, frames, tokens + round((self.questions - 1) * (tokens - frames * (self.cells + _MARKS)))
 
     def longest(self) -> Longest:
         """Return the longest sample, with as much text as any one has."""
@@ -86,10 +89,14 @@ class Volume:
         frames = min(frames, room // each)
         return frames, min(frames * each + text + _TEMPLATE, self.max_length)
 
+    def rows_of_step(self, batch: int) -> float:
+        """Return the rows of one step that should have `batch` of them."""
+        return min(batch, self.samples / self.questions)
+
     def tokens_per_step(self, batch: int) -> float:
-        """Return the mean number of tokens in one step of `batch` samples."""
+        """Return the mean number of tokens in one step of `batch` rows."""
         total = sum(kind.count * tokens for kind, _, tokens in self.fitted())
-        return total / max(self.samples, 1) * min(batch, self.samples)
+        return total / max(self.samples, 1) * self.rows_of_step(batch)
 
 
 def volume_of(recipe: Recipe, data: Path | None, *, world: int) -> Volume:
@@ -109,24 +116,28 @@ def volume_of(recipe: Recipe, data: Path | None, *, world: int) -> Volume:
     cells = rows * columns // 4
     missing = DataError("no data folder was given", fix="name the folder of the prepared sets with --data")
     kinds: tuple[Kind, ...] | None = None
-    steps = 0
+    steps, questions = 0, float(recipe.batch.questions)
     if data is not None:
         try:
             mixture = _mixture(recipe, data)
             kinds, steps = _found(mixture), len(planned(mixture, recipe))
+            questions = questions_of_a_row(mixture, recipe.batch)
         except DataError as error:
             missing = error
     if kinds is None:
         kinds = tuple(_published(recipe, missing))
-        steps = -(-sum(kind.count for kind in kinds) // recipe.batch.size) * recipe.run.epochs
+        rows = -(-sum(kind.count for kind in kinds) // recipe.batch.questions)
+        steps = -(-rows // recipe.batch.size) * recipe.run.epochs
         notes: tuple[str, ...] = (f"samples and lengths are the published or usual ones: {missing.what}",)
+        if recipe.batch.questions > 1:
+            notes += (f"rows are taken to be full: {recipe.batch.questions} questions about the same frames in each",)
     else:
         notes = ("lengths are estimated from the prepared sets: words and pictures",)
     steps = min(steps, recipe.run.max_steps or steps)
     turns = -(-recipe.batch.size // (recipe.batch.micro * world))
     patches = (height // PATCH) * (width // PATCH)
     samples = sum(kind.count for kind in kinds)
-    return Volume(kinds, steps, samples, turns, patches, cells, recipe.data.max_length, notes)
+    return Volume(kinds, steps, samples, turns, questions, patches, cells, recipe.data.max_length, notes)
 
 
 def _mixture(recipe: Recipe, data: Path) -> Mixture:

@@ -1,6 +1,7 @@
 """The forecast of a run: work and bytes by arithmetic a reader can redo, verdicts, and changes that would fit."""
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,9 @@ def test_gradients_of_a_single_micro_batch_are_not_there_before_its_backward_pas
         ({"trained": {"geometry_encoder": True}}, {}),
         ({"run": {"precision": "fp32"}}, {}),
         ({"batch": {"micro": 2, "packing": True}}, {}),
+        ({"batch": {"questions": 5}}, {}),
+        # Five questions on frames that stand once are less than five samples.
+        ({"batch": {"micro": 5}}, {"batch": {"questions": 5}}),
     ],
 )
 def test_what_saves_memory_saves_it_in_the_forecast(full: Sizes, worse: dict[str, Any], better: dict[str, Any]):
@@ -186,6 +190,25 @@ def test_prepared_sets_are_counted_themselves(rooms: Path):
     assert found.steps == -(-len(lines) // 8)
     assert found.longest_frames <= pictures
     assert (found.world, found.hardware.name, found.table) == (1, "this CPU", ())
+
+
+def test_rows_of_questions_are_counted_where_sets_are_there_and_else_taken_to_be_full(rooms: Path):
+    sets, start = {"rooms": {"dataset": "rooms"}}, {"weights": "tiny", "frame_width": 140}
+    single, shared = (
+        forecast_run(recipe(sets, start=start, batch={"size": 4, "questions": questions}), data=rooms)
+        for questions in (1, 5)
+    )
+    assert shared.samples == single.samples
+    assert single.steps / 5 < shared.steps < single.steps
+    # A row has more tokens than a sample, and a step as many rows as it had samples, but frames are not counted again.
+    assert single.tokens_per_step < shared.tokens_per_step < 5 * single.tokens_per_step
+    assert shared.tokens_per_step * shared.steps < single.tokens_per_step * single.steps
+    assert shared.operations * shared.steps < single.operations * single.steps
+
+    published = forecast_run(recipe(batch={"questions": 5}, run={"zero": 2}))
+    assert published.steps == math.ceil(math.ceil(published.samples / 5) / 64)
+    assert published.published_hours is None
+    assert any("rows are taken to be full: 5 questions" in note for note in published.notes)
 
 
 def test_a_set_that_is_neither_there_nor_published_is_named(tmp_path: Path):
