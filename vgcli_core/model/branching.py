@@ -95,7 +95,10 @@ def piecewise_attention(
 ) -> tuple[Tensor, None]:
     """Attend as transformers asks for it: queries [B, H, L, D] over keys and values of fewer heads to [B, L, H, D]."""
     if not isinstance(attention_mask, Pieces):
-        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **more)
+        plain: tuple[Tensor, None] = sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout, scaling, **more
+        )
+        return plain
     groups = query.shape[1] // key.shape[1]
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)
     query = query * (query.shape[-1] ** -0.5 if scaling is None else scaling)
@@ -105,8 +108,8 @@ def piecewise_attention(
         queries, keys, values = (one[None].split(sizes, dim=2) for one in row)
         found = [_attended(queries[0], keys[0], values[0], attention_mask, dropout)]
         for q, k, v in zip(queries[1:-1], keys[1:-1], values[1:-1], strict=True):
-            seen = (torch.cat((shared, own), dim=2) for shared, own in ((keys[0], k), (values[0], v)))
-            found.append(_attended(q, *seen, attention_mask, dropout))
+            all_keys, all_values = torch.cat((keys[0], k), dim=2), torch.cat((values[0], v), dim=2)
+            found.append(_attended(q, all_keys, all_values, attention_mask, dropout))
         rows.append(torch.cat((*found, torch.zeros_like(queries[-1])), dim=2))
     return torch.cat(rows).transpose(1, 2).contiguous(), None
 

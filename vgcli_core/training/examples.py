@@ -167,7 +167,7 @@ class Examples(Dataset["Example | Bad"]):
     def _example(self, index: int, sample: Sample, known: dict[int, _Frames]) -> Example:
         shown = int(self.mixture.frames[index])
         if shown not in known:
-            known[shown] = self._cached(index, sample) or self._read(index, sample)
+            known[shown] = self._frames(index, sample)
         frames, grid, key = known[shown]
         encoded = self.processor.conversation(_turns(sample), grid)
         excess = len(encoded.input_ids) - self.max_length
@@ -180,17 +180,24 @@ class Examples(Dataset["Example | Bad"]):
         kept = len(grid) - -(-excess // (self.processor.tokens_of(grid[0]) + 2))
         if kept < 1:
             raise DataError(f"{what}: its text alone is too long")
-        if frames is None:
-            # Features of fewer frames are other ones.
-            frames, grid, _ = self._read(index, sample)
+        # Features of fewer frames are other ones.
+        whole = self._read(index, sample) if frames is None else frames
         # The first frame stays: the geometry encoder's coordinates are those of its camera.
         places = uniform(len(grid), kept)
         encoded = self.processor.conversation(_turns(with_tags(sample, kept)), grid[places])
-        return Example(index, sample.id, encoded, frames[places], grid[places], "", len(grid) - kept, shown)
+        return Example(index, sample.id, encoded, whole[places], grid[places], "", len(grid) - kept, shown)
+
+    def _frames(self, index: int, sample: Sample) -> _Frames:
+        if not sample.frames:
+            return _Frames(None, torch.empty(0, 3, dtype=torch.long))
+        if cached := self._cached(index, sample):
+            return cached
+        frames = self._read(index, sample)
+        return _Frames(frames, grids_of(frames))
 
     def _cached(self, index: int, sample: Sample) -> _Frames | None:
         """Return where the cache has what the encoders made of the sample's frames, if it does."""
-        if self.cache is None or not sample.frames:
+        if self.cache is None:
             return None
         try:
             key = self.cache.key(frames_digest(sample, self.mixture.root(index)))
@@ -198,12 +205,9 @@ class Examples(Dataset["Example | Bad"]):
             return None  # reading the frames says what is wrong with them
         return _Frames(None, self.cache.grid(key), key) if self.cache.has(key) else None
 
-    def _read(self, index: int, sample: Sample) -> _Frames:
-        if not sample.frames:
-            return _Frames(None, torch.empty(0, 3, dtype=torch.long))
+    def _read(self, index: int, sample: Sample) -> Tensor:
         images = read_images(sample, self.mixture.root(index))
-        frames = fit_frames(images, width=self.processor.frame_width).frames
-        return _Frames(frames, grids_of(frames))
+        return fit_frames(images, width=self.processor.frame_width).frames
 
 
 def grids_of(frames: Tensor) -> Tensor:

@@ -6,14 +6,15 @@ import re
 import signal
 import sys
 from collections.abc import Generator, Iterable, Sequence
+from typing import Any
 from weakref import WeakSet
 
 import torch
-from torch.utils.data import DataLoader, get_worker_info
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from vgcli_core.errors import ResourceError
 from vgcli_core.processes.signals import FROM_SCHEDULER
-from vgcli_core.training.examples import Bad, Example, Examples, MicroBatch
+from vgcli_core.training.examples import Bad, Example, MicroBatch
 
 # Where torch finds no memory or no file to pass frames on.
 _NO_ROOM = re.compile(r"shared memory|No space left on device|Too many open files")
@@ -21,7 +22,7 @@ _STREAMS: "WeakSet[Generator[MicroBatch, None, None]]" = WeakSet()
 
 
 def load(
-    examples: Examples, micro_batches: Iterable[Sequence[int]], *, workers: int
+    examples: Dataset[Any], micro_batches: Iterable[Sequence[int]], *, workers: int
 ) -> Generator[MicroBatch, None, None]:
     """Yield micro-batches in the order given, read ahead by `workers` processes (0: by this one, when asked for).
 
@@ -48,7 +49,7 @@ def lost_worker(error: RuntimeError) -> ResourceError | None:
 
 
 def _stream(
-    examples: Examples, micro_batches: Iterable[Sequence[int]], workers: int
+    examples: Dataset[Any], micro_batches: Iterable[Sequence[int]], workers: int
 ) -> Generator[MicroBatch, None, None]:
     # The tokenizer would warn in each worker that it was used before the fork.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -135,7 +135,8 @@ def _branching(rows: Sequence[Sequence[Example]], processor: Processor) -> Model
 
     The mark after a picture comes first in a branch and is not learnt, so nothing is scored by another one's end.
     """
-    ids, labels, positions, branches = zip(*(_branching_row(row, processor) for row in rows), strict=True)
+    made = [_branching_row(row, processor) for row in rows]
+    ids, labels, positions, branches = (list(column) for column in zip(*made, strict=True))
     grids = torch.cat([row[0].grid_thw for row in rows])
     padded = pad_sequence(ids, batch_first=True, padding_value=processor.pad_id)
     return ModelInputs(
