@@ -8,7 +8,7 @@ from typing import Any
 from safetensors.torch import load_file
 from torch import Tensor
 
-from vgcli_core.data.base import Request
+from vgcli_core.data.base import FrameChoice, OptionValue, Request
 from vgcli_core.data.prepare import Settings as PrepareSettings
 from vgcli_core.data.prepare import prepare
 from vgcli_core.data.sources import DATASETS
@@ -19,11 +19,11 @@ from vgcli_core.training.run import train
 STEPS = 6
 
 
-def prepare_rooms(data: Path) -> Path:
+def prepare_rooms(data: Path, *, choice: FrameChoice = "cyclic", **changes: OptionValue) -> Path:
     """Write two rooms into `data`/rooms; return `data`."""
     rooms = DATASETS["rooms"]
-    options = {option.name: option.default for option in rooms.options}
-    request = Request(Path(), ("train", "val"), scenes=2, num_frames=4, options=options)
+    options = {option.name: option.default for option in rooms.options} | changes
+    request = Request(Path(), ("train", "val"), choice=choice, scenes=2, num_frames=4, options=options)
     prepare(rooms, request, PrepareSettings(data / "rooms"))
     return data
 

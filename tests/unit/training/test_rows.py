@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.unit.training.prepared_sets import ask, examples_in
+from tests.unit.training.runs import log, prepare_rooms, recipe, run
 from vgcli_core.data.sample import Turn, human_turn
 from vgcli_core.model.branching import PIECEWISE
 from vgcli_core.model.demo import demo_model
@@ -222,3 +223,16 @@ def test_the_features_of_a_row_are_asked_for_once(examples_of, tiny):
         expected = model.loss_sum(inputs_of(batch, processor, CPU, features=None))
     torch.testing.assert_close(loss, expected, atol=1e-4, rtol=1e-6)
     assert asked == ["0", "0", "1"]
+
+
+def test_a_run_on_rows_of_questions_counts_samples_and_is_the_same_with_a_cache(tmp_path):
+    rooms = prepare_rooms(tmp_path, choice="fixed", film_frames=4)
+    settings = {"data": {"workers": 1}, "batch": {"size": 2, "micro": 2, "questions": 4}, "run": {"max_steps": 2}}
+    logs = []
+    for name, cache in (("live", None), ("cached", tmp_path / "cache")):
+        outcome, _ = run(recipe(**settings), rooms, tmp_path / name, cache=cache)
+        assert outcome.state == "finished"
+        logs.append(log(tmp_path / name))
+    assert logs[0] == logs[1]
+    assert [line["samples"] for line in logs[0]] == [8, 8]
+    assert "piecewise" not in (tmp_path / "live" / "model" / "config.json").read_text(encoding="utf-8")
