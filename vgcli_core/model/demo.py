@@ -17,7 +17,7 @@ from vgcli_core.text.prompts import ask_prompt, caption_prompt, detect_prompt, g
 
 NAME = "demo (tiny, random, untrained)"
 
-_SPECIAL = (
+SPECIAL = (
     "<|endoftext|>",
     "<|im_start|>",
     "<|im_end|>",
@@ -119,7 +119,7 @@ def demo_tokenizer() -> Any:
     bare.normalizer = normalizers.NFC()
     bare.pre_tokenizer = splitter
     bare.decoder = decoders.ByteLevel()
-    bare.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in _SPECIAL])
+    bare.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in SPECIAL])
     names = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
     return PreTrainedTokenizerFast(tokenizer_object=bare, **names)
 
@@ -142,7 +142,7 @@ def _words(splitter: Any) -> Iterable[str]:
 
 def backbone_config(tokenizer: Any) -> dict[str, Any]:
     """Return the tiny backbone as the contents of a config.json."""
-    ids = {name: tokenizer.convert_tokens_to_ids(name) for name in _SPECIAL}
+    ids = {name: tokenizer.convert_tokens_to_ids(name) for name in SPECIAL}
     return {
         "model_type": "qwen2_5_vl",
         "vocab_size": -(-len(tokenizer) // 64) * 64,

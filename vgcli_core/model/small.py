@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from vgcli_core.model.backbones.qwen2_5_vl import Qwen25VL
 from vgcli_core.model.config import ModelConfig
-from vgcli_core.model.demo import backbone_config, demo_tokenizer
+from vgcli_core.model.demo import backbone_config
 from vgcli_core.model.quiet import quiet_libraries
+from vgcli_core.model.small_tokenizer import small_tokenizer
 from vgcli_core.model.vgllm import VGLLM, cast_parameters
 
 GEOMETRY: dict[str, Any] = {
@@ -51,7 +52,7 @@ def small_model(
         patch_positions: see ModelConfig.
         choices: further fields of ModelConfig.
     """
-    tokenizer = demo_tokenizer()
+    tokenizer = small_tokenizer()
     config = ModelConfig(
         geometry_encoder=geometry_encoder,
         geometry=GEOMETRY if geometry_encoder == "vggt" else {},
@@ -102,7 +103,7 @@ def _backbone_config(tokenizer: Any) -> dict[str, Any]:
     tower = {"depth": 4, "hidden_size": 128, "intermediate_size": 320, "num_heads": 4, "out_hidden_size": WIDTH}
     decoder = {
         "hidden_size": WIDTH,
-        "intermediate_size": 448,
+        "intermediate_size": 416,
         "num_hidden_layers": 5,
         "num_attention_heads": 6,
         "num_key_value_heads": 2,
