@@ -35,7 +35,7 @@ vgllm eval vsi_bench --predictions predictions.jsonl
 
 vgllm prepare rooms --scenes 20
 
-vgllm train --recipe rooms
+vgllm train --recipe toy
 
 [bold]Exit codes[/]
 

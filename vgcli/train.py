@@ -36,7 +36,7 @@ EPILOG = """
 
 vgllm train --list
 
-vgllm train --recipe rooms
+vgllm train --recipe toy
 
 vgllm train --recipe spatial --dry-run --gpu-memory 80 --num-gpus 8
 

@@ -72,15 +72,15 @@ def test_without_arguments_help_is_shown():
 
 def test_options_reach_the_run(fake, tmp_path):
     done = run(
-        "--recipe", "rooms", "--set", "optim.lr=1e-4", "--data", "prepared", "--out", "here", "--device", "cpu",
+        "--recipe", "toy", "--set", "optim.lr=1e-4", "--data", "prepared", "--out", "here", "--device", "cpu",
         "--cache-features", "cache", "--cache-limit", 1.5, "--track", "wandb", "--track", "trackio", "--offline",
         "--restart", "--deepspeed", "ds.json",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     ((recipe, settings, validate),) = fake.calls
-    assert recipe == load_recipe("rooms", ["optim.lr=1e-4"])
+    assert recipe == load_recipe("toy", ["optim.lr=1e-4"])
     assert validate is None
-    assert settings.command.startswith("vgllm train --recipe rooms --set optim.lr=1e-4 --data prepared")
+    assert settings.command.startswith("vgllm train --recipe toy --set optim.lr=1e-4 --data prepared")
     assert replace(settings, command="") == Settings(
         data=Path("prepared"),
         out=Path("here"),
@@ -101,10 +101,10 @@ def test_a_finished_run_says_what_it_did_and_what_to_do_next(fake):
         return Outcome("finished", 10, 10, settings.out, bad=2, written=(settings.out / "model",))
 
     fake.does = does
-    done = run("--recipe", "rooms")
+    done = run("--recipe", "toy")
     assert done.exit_code == 0
     for words in (
-        "recipe rooms: a tiny random model",
+        "recipe toy: a tiny random model",
         "trained language model, geometry merger",
         "frozen connector, vision tower, geometry encoder",
         "precision float32 products, float32 master weights",
@@ -123,7 +123,7 @@ def test_a_finished_run_says_what_it_did_and_what_to_do_next(fake):
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 75), ("SIGUSR1", 75)])
 def test_a_run_that_was_asked_to_stop_has_a_code_for_schedulers(fake, name, code):
     fake.does = lambda settings, watch: Outcome("interrupted", 4, 10, settings.out, signal=name)
-    done = run("--recipe", "rooms")
+    done = run("--recipe", "toy")
     assert done.exit_code == code
     said = f"interrupted: {name}: saved after step 4 of 10 in runs/rooms; run the same command again to continue"
     assert said in flat(done.stderr)
@@ -131,7 +131,7 @@ def test_a_run_that_was_asked_to_stop_has_a_code_for_schedulers(fake, name, code
 
 def test_a_signal_before_the_first_step_has_the_same_code(fake):
     fake.does = lambda settings, watch: signal.raise_signal(signal.SIGTERM)
-    done = run("--recipe", "rooms")
+    done = run("--recipe", "toy")
     assert done.exit_code == 75
     assert "SIGTERM: nothing new was to be saved" in done.stderr
 
@@ -141,7 +141,7 @@ def test_ctrl_c_while_loading_is_one_line(fake):
         raise KeyboardInterrupt
 
     fake.does = does
-    done = run("--recipe", "rooms")
+    done = run("--recipe", "toy")
     assert done.exit_code == 130
     assert "interrupted: stopped before the end" in done.stderr
 
@@ -151,7 +151,7 @@ def test_out_of_memory_says_what_helps_in_training(fake):
         raise MemoryError
 
     fake.does = does
-    done = run("--recipe", "rooms")
+    done = run("--recipe", "toy")
     assert done.exit_code == 2
     assert "--set batch.micro=1" in done.stderr
     assert "--dry-run" in done.stderr
@@ -161,11 +161,11 @@ def test_out_of_memory_says_what_helps_in_training(fake):
     ("words", "said"),
     [
         (["--recipe", "romms"], "did you mean 'rooms'?"),
-        (["--recipe", "rooms", "--set", "optim.lrr=1"], "did you mean optim.lr?"),
+        (["--recipe", "toy", "--set", "optim.lrr=1"], "did you mean optim.lr?"),
         (["--set", "optim.lr=1"], "no recipe is named"),
-        (["--recipe", "rooms", "--num-gpus", 99], "CUDA device"),
-        (["--recipe", "rooms", "--gpu-memory", 24], "goes with --dry-run"),
-        (["--recipe", "rooms", "--nodes", 2, "--device", "cpu"], "is missing"),
+        (["--recipe", "toy", "--num-gpus", 99], "CUDA device"),
+        (["--recipe", "toy", "--gpu-memory", 24], "goes with --dry-run"),
+        (["--recipe", "toy", "--nodes", 2, "--device", "cpu"], "is missing"),
     ],
 )
 def test_bad_input_is_told_before_anything_is_loaded(fake, words, said):
@@ -176,14 +176,14 @@ def test_bad_input_is_told_before_anything_is_loaded(fake, words, said):
 
 
 def test_a_tracker_that_nobody_knows_is_wrong_usage(fake):
-    done = run("--recipe", "rooms", "--track", "paper")
+    done = run("--recipe", "toy", "--track", "paper")
     assert done.exit_code == 2
     assert "'tensorboard'" in done.stderr
 
 
 def test_missing_data_names_the_command_that_makes_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = run("--recipe", "rooms", "--device", "cpu")
+    done = run("--recipe", "toy", "--device", "cpu")
     assert done.exit_code == 2, done.output
     assert "vgllm prepare rooms --scenes 20 --out data/rooms" in flat(done.stderr)
     assert list(tmp_path.iterdir()) == []
@@ -192,9 +192,9 @@ def test_missing_data_names_the_command_that_makes_it(tmp_path, monkeypatch):
 def test_the_list_names_every_recipe_and_a_shown_recipe_is_one_again(tmp_path):
     listed = flat(run("--list").stdout)
     assert all(f" {name} " in listed for name in ("spatial", "scene-8b-lora", "rooms"))
-    shown = run("--recipe", "rooms", "--set", "optim.lr=0.5", "--show")
+    shown = run("--recipe", "toy", "--set", "optim.lr=0.5", "--show")
     (tmp_path / "mine.yaml").write_text(shown.stdout)
-    assert load_recipe(str(tmp_path / "mine.yaml")) == load_recipe("rooms", ["optim.lr=0.5"])
+    assert load_recipe(str(tmp_path / "mine.yaml")) == load_recipe("toy", ["optim.lr=0.5"])
 
 
 def test_a_dry_run_says_no_where_memory_is_short(tmp_path, monkeypatch):
@@ -216,7 +216,7 @@ def test_a_dry_run_asks_for_the_world_that_would_train(fake, monkeypatch):
     monkeypatch.setattr(forecast, "check_fits", lambda found: None)
     monkeypatch.setattr(display, "training_forecast", lambda found: None)
     for words in (("--num-gpus", 4, "--nodes", 2), ("--num-processes", 2), (), ("--cache-features", "cache")):
-        assert run("--recipe", "rooms", "--dry-run", *words).exit_code == 0
+        assert run("--recipe", "toy", "--dry-run", *words).exit_code == 0
     assert fake.calls == []
     assert [(one["world"], one["device"], one["cached"]) for one in asked] == [
         (8, "auto", False),
@@ -250,11 +250,11 @@ def command(fake, monkeypatch):
 
 def test_several_processes_are_started_by_a_command_that_is_shown(fake, command):
     started = command({"state": "finished"})
-    done = run("--recipe", "rooms", "--num-processes", 2, "--set", "optim.lr=1e-4")
+    done = run("--recipe", "toy", "--num-processes", 2, "--set", "optim.lr=1e-4")
     assert done.exit_code == 0, done.output
     (launch,) = started
     assert f"running: {launch}" in flat(done.stderr)
-    assert launch.command[-7:] == ("-m", "vgcli", "train", "--recipe", "rooms", "--set", "optim.lr=1e-4")
+    assert launch.command[-7:] == ("-m", "vgcli", "train", "--recipe", "toy", "--set", "optim.lr=1e-4")
     assert fake.calls == []
 
 
@@ -275,7 +275,7 @@ def test_several_processes_are_started_by_a_command_that_is_shown(fake, command)
 )
 def test_the_starter_ends_as_the_run_did(fake, command, status, ended, code):
     command(status, **ended)
-    done = run("--recipe", "rooms", "--num-processes", 2)
+    done = run("--recipe", "toy", "--num-processes", 2)
     assert done.exit_code == code, done.output
     if "problem" in ended:
         assert done.stderr.count(ended["problem"][0].what) == 1
@@ -285,7 +285,7 @@ def test_what_an_earlier_run_said_is_not_taken_for_this_one(fake, command):
     Path("runs/rooms").mkdir(parents=True)
     Path("runs/rooms/status.json").write_text('{"state": "finished"}')
     command(None, code=-9)
-    done = run("--recipe", "rooms", "--num-processes", 2)
+    done = run("--recipe", "toy", "--num-processes", 2)
     assert done.exit_code == 2
     assert "ended without a word of their own (signal 9)" in done.stderr
 
@@ -294,7 +294,7 @@ def test_what_an_earlier_run_said_is_not_taken_for_this_one(fake, command):
 def test_a_worker_runs_here_and_the_first_alone_talks(fake, monkeypatch, rank):
     for name, value in {"RANK": rank, "WORLD_SIZE": "2", "LOCAL_RANK": rank, "MASTER_ADDR": "localhost"}.items():
         monkeypatch.setenv(name, value)
-    done = run("--recipe", "rooms")
+    done = run("--recipe", "toy")
     assert done.exit_code == 0, done.output
     assert len(fake.calls) == 1
     assert ("2 processes x 4 at a time x 1 turn" in flat(done.stderr)) == (rank == "0")
@@ -303,7 +303,7 @@ def test_a_worker_runs_here_and_the_first_alone_talks(fake, monkeypatch, rank):
 
 def test_variables_for_one_process_are_set_here(fake, monkeypatch):
     monkeypatch.setattr("vgcli.train.this_machine", lambda wanted: Machine(os.environ, 0, 2, "python"))
-    assert run("--recipe", "rooms", "--set", "run.zero=2", "--device", "cpu").exit_code == 0
+    assert run("--recipe", "toy", "--set", "run.zero=2", "--device", "cpu").exit_code == 0
     assert (os.environ["WORLD_SIZE"], os.environ["DS_ACCELERATOR"]) == ("1", "cpu")
 
 
@@ -378,6 +378,11 @@ def test_a_terminal_shows_the_block_and_remarks_above_it(capsys, monkeypatch):
 )
 def test_a_step_is_shown_as_a_product(size, micro, world, said):
     assert training.batch(size, micro, world) == said
+
+
+def test_a_step_of_rows_is_shown_as_such():
+    said = "8 rows of up to 5 questions a step = 1 process x 8 at a time x 1 turn"
+    assert training.batch(8, 8, 1, questions=5) == said
 
 
 def test_a_lost_process_is_no_bug_of_ours():

@@ -54,7 +54,7 @@ def environment(tmp_path, repository) -> dict[str, str]:
 
 
 def start(folder: Path, environment: dict[str, str], steps: int, *words: str) -> subprocess.Popen[str]:
-    command = (sys.executable, "-m", "vgcli", "train", "--recipe", "rooms", "--set", f"run.max_steps={steps}", *words)
+    command = (sys.executable, "-m", "vgcli", "train", "--recipe", "toy", "--set", f"run.max_steps={steps}", *words)
     return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
 
 
@@ -122,7 +122,7 @@ def test_an_accelerate_file_is_taken_as_it_is(tmp_path, environment):
     run = start(tmp_path, environment, 2, "--accelerate", "own.yaml")
     said = run.communicate(timeout=60)[1]
     assert run.returncode == 0, said
-    assert "-m accelerate.commands.launch --config_file own.yaml -m vgcli train --recipe rooms" in said
+    assert "-m accelerate.commands.launch --config_file own.yaml -m vgcli train --recipe toy" in said
     assert json.loads((tmp_path / "runs" / "rooms" / "status.json").read_text()) == {"state": "finished"}
 
 

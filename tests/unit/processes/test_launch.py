@@ -6,7 +6,7 @@ from tests.unit.processes.test_slurm import STEP
 from vgcli_core.errors import ResourceError, UsageError, VgllmError
 from vgcli_core.processes.launch import Launch, Machine, Wanted, plan_launch, worker_words
 
-WORDS = ("train", "--recipe", "rooms")
+WORDS = ("train", "--recipe", "toy")
 TORCHRUN = ("python", "-m", "torch.distributed.run")
 TAIL = ("-m", "vgcli", *WORDS)
 WORLD = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "localhost"}
@@ -140,8 +140,8 @@ def test_contradictions_are_refused(gpus, environment, wanted, kind, said):
 
 
 def test_words_that_only_steer_are_dropped():
-    words = "--debug train --num-gpus 2 --recipe rooms --master-addr=a:1 --set num.gpus=1 --nodes 2 --accelerate f"
-    assert " ".join(worker_words(words.split())) == "--debug train --recipe rooms --set num.gpus=1"
+    words = "--debug train --num-gpus 2 --recipe toy --master-addr=a:1 --set num.gpus=1 --nodes 2 --accelerate f"
+    assert " ".join(worker_words(words.split())) == "--debug train --recipe toy --set num.gpus=1"
 
 
 def test_the_printed_command_is_complete_and_quoted():

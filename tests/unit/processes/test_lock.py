@@ -23,7 +23,7 @@ from vgcli_core.errors import UsageError
 from vgcli_core.processes.lock import RunLock
 sys.stdin.readline()
 try:
-    with RunLock(Path(sys.argv[1]), "vgllm train --recipe rooms"):
+    with RunLock(Path(sys.argv[1]), "vgllm train --recipe toy"):
         print("has it", flush=True)
         sys.stdin.readline()
 except UsageError as error:
@@ -67,7 +67,7 @@ def test_a_living_run_is_named_and_a_killed_one_is_followed(tmp_path):
     with pytest.raises(UsageError) as refused, RunLock(tmp_path):
         pass
     assert f"process {first.pid} on" in refused.value.what
-    assert "vgllm train --recipe rooms" in refused.value.what
+    assert "vgllm train --recipe toy" in refused.value.what
     first.kill()  # not waited for: a process that nobody has buried yet is dead all the same
     while psutil.Process(first.pid).status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)

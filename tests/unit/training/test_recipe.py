@@ -133,7 +133,7 @@ def test_adapters_change_what_learns_and_how_fast(name):
 
 
 def test_the_toy_runs_on_a_cpu_with_no_download():
-    recipe = load_recipe("rooms")
+    recipe = load_recipe("toy")
     assert (recipe.start.weights, recipe.start.geometry_weights) == ("tiny", None)
     assert (recipe.run.precision, recipe.run.zero) == ("fp32", 0)
     assert set_command(DATASETS["rooms"], recipe.data.sets["rooms"], Path("data/rooms")) == (

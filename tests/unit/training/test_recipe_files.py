@@ -157,7 +157,7 @@ def test_parts_that_contradict_each_other_are_refused():
         ("base: rooms.yml\n", "there is no file rooms.yml", 1),
         ("base: rom\n", "unknown recipe 'rom'", 1),
         ("base: mine.yaml\n", "mine.yaml is a base twice, or of itself", 1),
-        ("base: [rooms, rooms]\n", "rooms is a base twice, or of itself", 1),
+        ("base: [toy, toy]\n", "toy is a base twice, or of itself", 1),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_line(file, text, what, line):

@@ -49,7 +49,7 @@ def parts(tmp_path: Path) -> list[SimpleNamespace]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "data", out=tmp_path / "runs" / "first", command="vgllm train --recipe rooms")
+    return Settings(data=tmp_path / "data", out=tmp_path / "runs" / "first", command="vgllm train --recipe toy")
 
 
 @pytest.fixture
