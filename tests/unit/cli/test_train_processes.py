@@ -62,7 +62,7 @@ def pids(folder: Path, count: int) -> list[int]:
     """Return the processes of a run, once all of them step."""
     until = time.monotonic() + 60
     while True:
-        told = [path.read_text().split() for path in folder.glob("runs/rooms/process-*")]
+        told = [path.read_text().split() for path in folder.glob("runs/toy/process-*")]
         if len(told) == count and all(told):
             return [int(words[0]) for words in told]
         assert time.monotonic() < until
@@ -131,4 +131,4 @@ def test_a_command_that_fails_by_itself_is_not_taken_for_a_run(tmp_path, environ
     run = start(tmp_path, environment, 2, "--accelerate", "own.yaml")
     said = run.communicate(timeout=60)[1]
     assert run.returncode == 2
-    assert "error: the processes ended without a word of their own (exit code 1)\n  where: runs/rooms\n" in said
+    assert "error: the processes ended without a word of their own (exit code 1)\n  where: runs/toy\n" in said
