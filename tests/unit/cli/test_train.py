@@ -109,15 +109,15 @@ def test_a_finished_run_says_what_it_did_and_what_to_do_next(fake):
         "frozen connector, vision tower, geometry encoder",
         "precision float32 products, float32 master weights",
         "batch 8 samples a step = 1 process x 4 at a time x 2 turns",
-        "run folder runs/rooms",
+        "run folder runs/toy",
         "note: attention: sdpa",
         "rooms: step 10 of 10, loss 0.5000 (now 0.5000), 1,234 tokens/s, 2.5 samples/s, 3.1 % waiting for data",
         "measured after step 10: loss 0.2500",
-        "written: runs/rooms/model",
+        "written: runs/toy/model",
     ):
         assert words in flat(done.stderr)
-    assert 'vgllm predict VIDEO "where is the sink?" --model runs/rooms/model' in flat(done.stdout)
-    assert "left out 2 samples that could not be used: runs/rooms/bad.jsonl" in flat(done.stdout)
+    assert 'vgllm predict VIDEO "where is the sink?" --model runs/toy/model' in flat(done.stdout)
+    assert "left out 2 samples that could not be used: runs/toy/bad.jsonl" in flat(done.stdout)
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 75), ("SIGUSR1", 75)])
@@ -125,7 +125,7 @@ def test_a_run_that_was_asked_to_stop_has_a_code_for_schedulers(fake, name, code
     fake.does = lambda settings, watch: Outcome("interrupted", 4, 10, settings.out, signal=name)
     done = run("--recipe", "toy")
     assert done.exit_code == code
-    said = f"interrupted: {name}: saved after step 4 of 10 in runs/rooms; run the same command again to continue"
+    said = f"interrupted: {name}: saved after step 4 of 10 in runs/toy; run the same command again to continue"
     assert said in flat(done.stderr)
 
 
@@ -238,8 +238,8 @@ def command(fake, monkeypatch):
         def run_command(launch) -> Ended:
             started.append(launch)
             if status is not None:
-                Path("runs/rooms").mkdir(parents=True, exist_ok=True)
-                Path("runs/rooms/status.json").write_text(json.dumps(status))
+                Path("runs/toy").mkdir(parents=True, exist_ok=True)
+                Path("runs/toy/status.json").write_text(json.dumps(status))
             return Ended(**{"code": 0, **ended})
 
         monkeypatch.setattr(workers, "run_command", run_command)
@@ -282,8 +282,8 @@ def test_the_starter_ends_as_the_run_did(fake, command, status, ended, code):
 
 
 def test_what_an_earlier_run_said_is_not_taken_for_this_one(fake, command):
-    Path("runs/rooms").mkdir(parents=True)
-    Path("runs/rooms/status.json").write_text('{"state": "finished"}')
+    Path("runs/toy").mkdir(parents=True)
+    Path("runs/toy/status.json").write_text('{"state": "finished"}')
     command(None, code=-9)
     done = run("--recipe", "toy", "--num-processes", 2)
     assert done.exit_code == 2
