@@ -3,7 +3,7 @@
 Its weights are drawn from a seed and were never trained: its answers mean nothing, and say so wherever they appear.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -70,31 +70,58 @@ def demo_model(
         choices: further fields of ModelConfig: fusion, merger, reference_frame.
     """
     tokenizer = demo_tokenizer()
-    config = ModelConfig(
+    config = new_config(
         geometry_encoder=geometry_encoder,
         geometry=_GEOMETRY[geometry_encoder],
         merger_hidden=64,
         frame_width=frame_width,
-        euler_convention="ZXY",
-        prompt_revision=2,
         conventions_from="the demo model",
-        untrained=True,
         **choices,
     )
-    plain = backbone_config(tokenizer)
+    return build(config, backbone_config(tokenizer), tokenizer, draw=_draw, seed=seed, dtype=dtype), tokenizer
+
+
+def new_config(**fields: Any) -> ModelConfig:
+    """Return the configuration of a model whose weights are random, and to be trained on data as it is now."""
+    return ModelConfig(euler_convention="ZXY", prompt_revision=2, untrained=True, **fields)
+
+
+def build(
+    config: ModelConfig,
+    plain: dict[str, Any],
+    tokenizer: Any,
+    *,
+    draw: Callable[[VGLLM], None],
+    seed: int,
+    dtype: torch.dtype,
+) -> VGLLM:
+    """Build a model whose weights no file holds, in evaluation mode.
+
+    Args:
+        config: what is around the backbone.
+        plain: the backbone, as a config.json says it.
+        tokenizer: knows the tokens that end a text.
+        draw: gives the weights that the classes do not draw themselves their values, from torch's generator.
+        seed: of that generator, which is left as it was.
+        dtype: of the parameters.
+    """
     with quiet_libraries(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         from transformers import Qwen2_5_VLForConditionalGeneration
 
         inner = Qwen2_5_VLForConditionalGeneration(Qwen25VL.read_config(plain))
         model = VGLLM(config, Qwen25VL(inner))
-        for name, parameter in model.named_parameters():
-            if not name.startswith("backbone.") and parameter.dim() > 1:
-                torch.nn.init.normal_(parameter, std=0.02)
+        draw(model)
     model.backbone.model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids("<|im_end|>")
     model.backbone.model.generation_config.pad_token_id = tokenizer.pad_token_id
     cast_parameters(model, dtype)
-    return model.eval(), tokenizer
+    return model.eval()
+
+
+def _draw(model: VGLLM) -> None:
+    for name, parameter in model.named_parameters():
+        if not name.startswith("backbone.") and parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.02)
 
 
 def demo_tokenizer() -> Any:

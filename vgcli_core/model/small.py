@@ -10,12 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vgcli_core.model.backbones.qwen2_5_vl import Qwen25VL
-from vgcli_core.model.config import ModelConfig
-from vgcli_core.model.demo import backbone_config
-from vgcli_core.model.quiet import quiet_libraries
+from vgcli_core.model.demo import backbone_config, build, new_config
+from vgcli_core.model.geometry_encoders.dinov2 import DinoV2
 from vgcli_core.model.small_tokenizer import small_tokenizer
-from vgcli_core.model.vgllm import VGLLM, cast_parameters
+from vgcli_core.model.vgllm import VGLLM
 
 GEOMETRY: dict[str, Any] = {
     "img_size": 168,
@@ -53,41 +51,26 @@ def small_model(
         choices: further fields of ModelConfig.
     """
     tokenizer = small_tokenizer()
-    config = ModelConfig(
+    config = new_config(
         geometry_encoder=geometry_encoder,
         geometry=GEOMETRY if geometry_encoder == "vggt" else {},
         merger_hidden=MERGER_HIDDEN,
         frame_width=frame_width,
         patch_positions=patch_positions,
-        euler_convention="ZXY",
-        prompt_revision=2,
         conventions_from="the small model",
-        untrained=True,
         **choices,
     )
-    plain = _backbone_config(tokenizer)
-    with quiet_libraries(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        from transformers import Qwen2_5_VLForConditionalGeneration
-
-        inner = Qwen2_5_VLForConditionalGeneration(Qwen25VL.read_config(plain))
-        model = VGLLM(config, Qwen25VL(inner))
-        fresh_weights(model)
-    model.backbone.model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids("<|im_end|>")
-    model.backbone.model.generation_config.pad_token_id = tokenizer.pad_token_id
-    cast_parameters(model, dtype)
-    return model.eval(), tokenizer
+    return build(config, _backbone_config(tokenizer), tokenizer, draw=fresh_weights, seed=seed, dtype=dtype), tokenizer
 
 
-def fresh_weights(model: VGLLM) -> None:
-    """Draw all weights of a model anew, from torch's generator, to be trained from nothing."""
-    for name, parameter in model.named_parameters():
-        with torch.no_grad():
-            _draw(name, parameter)
-    if model.has_geometry:
-        table = model.geometry_encoder.aggregator.patch_embed
-        with torch.no_grad():
-            table.pos_embed[:, 1:] = positions(table.table_side, table.pos_embed.shape[-1])
+@torch.no_grad()
+def fresh_weights(module: nn.Module) -> None:
+    """Draw all weights of a model, or of a part of it, anew, from torch's generator, to be trained from nothing."""
+    for name, parameter in module.named_parameters():
+        _draw(name, parameter)
+    for part in module.modules():
+        if isinstance(part, DinoV2):
+            part.pos_embed[:, 1:] = positions(part.table_side, part.pos_embed.shape[-1])
 
 
 def positions(side: int, width: int) -> Tensor:
