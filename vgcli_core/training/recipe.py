@@ -42,7 +42,9 @@ class Start(Section):
         "vggt", description="what looks at geometry; none: the plain backbone"
     )
     geometry_weights: str | None = Field(
-        "facebook/VGGT-1B", description="hub name, folder or file; null where `weights` holds them"
+        "facebook/VGGT-1B",
+        description="hub name, folder or file, of VGGT, of Pi3 or of a model that holds one; null: those of `weights`; "
+        "random: drawn anew, for comparison",
     )
     fusion: Literal["add", "concat", "gated", "weighted", "cross_attention"] = Field(
         "add", description="how geometry tokens join image tokens; add is published"

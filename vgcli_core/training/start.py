@@ -21,7 +21,7 @@ from vgcli_core.model.hub import checkpoint_folder
 from vgcli_core.model.layouts import recognise, recognise_encoder
 from vgcli_core.model.machine import source_of
 from vgcli_core.model.processor import Processor
-from vgcli_core.model.small import small_model
+from vgcli_core.model.small import fresh_weights, small_model
 from vgcli_core.model.tokenizer import load_tokenizer
 from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.model.weights import WeightFiles, read_json
@@ -29,6 +29,7 @@ from vgcli_core.training.parts import learns
 from vgcli_core.training.recipe import Recipe, Start, Trained
 
 TINY, SMALL = "tiny", "small"
+RANDOM = "random"
 NEW: Mapping[str, Callable[..., tuple[VGLLM, Any]]] = {TINY: demo_model, SMALL: small_model}
 """Models that are drawn from the recipe's seed."""
 
@@ -100,6 +101,15 @@ def start(
     return Started(model, Processor(tokenizer, frame_width=given.frame_width), tokenizer, notes, source)
 
 
+def _draw_encoder(model: VGLLM, seed: int) -> None:
+    """Give the geometry encoder weights that were never trained, in memory of their own."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for parameter in model.geometry_encoder.parameters():
+            parameter.data = torch.empty(parameter.shape)
+        fresh_weights(model.geometry_encoder)
+
+
 def _attention(recipe: Recipe, device: torch.device, precision: torch.dtype) -> str:
     """Return transformers' name of an attention backend."""
     if recipe.batch.questions > 1 and recipe.start.attention in ("auto", "sdpa"):
@@ -131,13 +141,16 @@ def _load(
     elif given.geometry_encoder != "none":
         if found.geometry_encoder != "none":
             _check_agreement(given, found)
-        elif given.geometry_weights is None:
+        elif given.geometry_weights in (None, RANDOM):
             raise UsageError(
                 f"{given.weights} holds no geometry encoder",
                 where="start.geometry_weights",
                 fix="name weights of VGGT or Pi3 there, or set start.geometry_encoder to none",
             )
-        if given.geometry_weights is not None:
+        if given.geometry_weights == RANDOM:
+            source["geometry_weights"] = {"name": RANDOM, "seed": recipe.seed}
+            notes = ("the weights of the geometry encoder are random: start.geometry_weights says so",)
+        elif given.geometry_weights is not None:
             encoder = checkpoint_folder(given.geometry_weights, offline=offline)
             kind = recognise_encoder(WeightFiles(encoder).entries, where=str(encoder))
             if kind != given.geometry_encoder:
@@ -158,6 +171,8 @@ def _load(
         seed=recipe.seed,
     )
     model, report = load_model(folder, options, geometry=encoder)
+    if RANDOM in (source.get("geometry_weights") or {}).values():
+        _draw_encoder(model, recipe.seed)
     return model, tokenizer, (*notes, *report.notes), source
 
 

@@ -22,6 +22,7 @@ from scipy.special import ndtr
 from torch import Tensor, nn
 
 from vgcli_core.model.branching import branching
+from vgcli_core.model.branching import branching
 from vgcli_core.model.processor import IGNORE
 from vgcli_core.model.vgllm import VGLLM, ModelInputs
 from vgcli_core.training.objectives.hints import BOX, NumberWords
@@ -228,7 +229,7 @@ def hinted_inputs(
                     pointing.append((row, place - 1, first[row] + asked))
                 if spread is not None:
                     weights[row, place] = (_MIDDLE if part < 3 else _REST)[min(level, 2)]
-                    soft.append(spread.of(number.value, level, int(inputs.input_ids[row, number.place])))
+                    soft.append(spread.of(number.value, level, int(one.encoded.input_ids[number.place])))
                     soft_at.append((row, place))
     return HintedInputs(
         inputs,
@@ -304,13 +305,11 @@ def _wanted(batch: HintedInputs, pictured: Tensor) -> list[Tensor]:
 
 
 def _allowed(inputs: ModelInputs) -> Tensor:
-    """Return [B, 1, L, L], which tokens a token may see: what is before it in its own branch, or before all branches."""
+    """Return [B, 1, L, L], which tokens a token may see."""
+    if inputs.branches is not None:
+        return branching(inputs.branches)
     length = inputs.input_ids.shape[1]
-    past = torch.ones(len(inputs.input_ids), 1, length, length, dtype=torch.bool).tril()
-    if inputs.branches is None:
-        return past
-    mine, other = inputs.branches[:, None, :, None], inputs.branches[:, None, None, :]
-    return past & ((other == mine) | (other == 0))
+    return torch.ones(len(inputs.input_ids), 1, length, length, dtype=torch.bool).tril()
 
 
 def _turned(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
