@@ -12,7 +12,8 @@ from vgcli_core.model.layouts import (
     POSITIONS,
     Layout,
     Named,
-    encoder_to_ours,
+    only_encoder,
+    recognise,
     recognise_encoder,
     to_ours,
     to_published,
@@ -56,7 +57,8 @@ def account_for(
     Args:
         empty: the model without memory: names and shapes.
         files: the checkpoint, in `layout`.
-        encoder: a geometry encoder's own files, which replace the checkpoint's encoder or join a plain backbone.
+        encoder: files that hold a geometry encoder, alone or in a whole model, which replaces the checkpoint's encoder
+            or joins a plain backbone.
         without_geometry: leave out geometry and its fusion.
         new_positions: the checkpoint has no code of patch positions, and the model gets one.
 
@@ -79,8 +81,8 @@ def account_for(
     wanted = empty.state_dict()
     _collect(account, files, named, known=set(wanted))
     if encoder is not None:
-        kind = recognise_encoder(encoder.entries, where=str(encoder.path))
-        _collect(account, encoder, {key: encoder_to_ours(key, kind) for key in encoder.entries}, known=set(wanted))
+        kind, whole = recognise_encoder(encoder.entries, where=str(encoder.path)), recognise(encoder.entries)
+        _collect(account, encoder, {key: only_encoder(key, kind, whole) for key in encoder.entries}, known=set(wanted))
     if empty.backbone.tied and OUTPUT_HEAD in account.sources:
         account.sources.pop(OUTPUT_HEAD)
         account.left_out["output head, which this model ties to its embedding"] += 1

@@ -18,7 +18,7 @@ from vgcli_core.geometry.boxes import EulerConvention
 from vgcli_core.model.accounting import account_for
 from vgcli_core.model.backbones import get_backbone
 from vgcli_core.model.config import ModelConfig
-from vgcli_core.model.config_files import read_generation_config, read_model_config
+from vgcli_core.model.config_files import read_generation_config, read_model_config, with_encoder_of
 from vgcli_core.model.conventions import Conventions, conventions_of
 from vgcli_core.model.device import choose_placement
 from vgcli_core.model.layouts import BACKBONE, OUTPUT_HEAD, POSITIONS, Layout, recognise, recognise_encoder, to_ours
@@ -73,7 +73,8 @@ def load_model(
         folder: config.json and weights, in any of the four forms.
         options: device, dtype and so on.
         name: the hub name it was fetched by, by which published checkpoints are known; empty for a folder.
-        geometry: a folder or file of VGGT or Pi3 weights: joins a plain backbone, or replaces the encoder inside.
+        geometry: a folder or file with weights of VGGT or Pi3, alone or in a whole VG-LLM: the encoder joins a plain
+            backbone, or replaces the one inside.
 
     Raises:
         CheckpointError: missing, unexpected, mis-shaped or unreadable weights or configuration; file and key are named.
@@ -87,8 +88,11 @@ def load_model(
     config, notes = read_model_config(
         folder, plain, layout, keys=list(files.entries), extra_kind=extra_kind, sizes=options.geometry_sizes
     )
-    if layout == "plain" and extra_kind is not None:
+    joins = layout == "plain" and extra_kind is not None
+    if joins:
         config = config.model_copy(update=dict(options.around))
+    if geometry is not None and options.geometry_sizes is None:
+        config = with_encoder_of(config, geometry, joins=joins)
     new_positions = options.patch_positions and not config.patch_positions
     if new_positions:
         config = config.model_copy(update={"patch_positions": True})

@@ -92,6 +92,34 @@ def read_own_config(folder: Path) -> ModelConfig | None:
         raise _invalid(error, folder / CONFIG_NAME) from error
 
 
+def with_encoder_of(config: ModelConfig, folder: Path, *, joins: bool) -> ModelConfig:
+    """Return a configuration for the geometry encoder of another checkpoint of ours; other files say nothing of it.
+
+    Args:
+        config: of the model that the encoder goes into.
+        folder: of the encoder's weights.
+        joins: the model has no encoder yet, and takes over the sizes; else they must be the same.
+
+    Raises:
+        CheckpointError: the encoders have different sizes, or the file cannot be read.
+    """
+    other = read_own_config(folder)
+    if other is None or other.geometry_encoder != config.geometry_encoder:
+        return config
+    if joins:
+        return config.model_copy(update={"geometry": other.geometry})
+    sizes = get_geometry_encoder(config.geometry_encoder).Config
+    ours, theirs = (sizes.model_validate(one.geometry).model_dump() for one in (config, other))
+    for name, value in ours.items():
+        if theirs[name] != value:
+            raise CheckpointError(
+                f"its geometry encoder has {name} {theirs[name]}, and that of the model has {value}",
+                where=str(folder / CONFIG_NAME),
+                fix="give weights of an encoder of the same sizes",
+            )
+    return config
+
+
 def read_generation_config(folder: Path) -> GenerationConfig | None:
     """Return the generation_config.json of a checkpoint: its end tokens and its repetition penalty stay in force.
 

@@ -83,6 +83,21 @@ def to_ours(key: str, layout: Layout) -> Named:
     return Named(key if layout != "plain" and key.startswith(("geometry_merger.", "feature_fusion.")) else None)
 
 
+def only_encoder(key: str, encoder: str, layout: Layout) -> Named:
+    """Return what this package calls the parameter `key` of files of which only the geometry encoder is wanted.
+
+    Args:
+        key: name in the files.
+        encoder: of them, as `recognise_encoder` says.
+        layout: of a whole checkpoint; "plain" for files of the encoder alone.
+    """
+    if layout == "plain":
+        return encoder_to_ours(key, encoder)
+    found = to_ours(key, layout)
+    wanted = found.name is None or found.name.startswith("geometry_encoder.")
+    return found if wanted else Named(None, "part of the other checkpoint, of which only the geometry encoder is used")
+
+
 def encoder_to_ours(key: str, encoder: str) -> Named:
     """Return what this package calls the parameter `key` of a file of the geometry encoder alone."""
     if key.startswith(get_geometry_encoder(encoder).unused_prefixes):
@@ -91,8 +106,14 @@ def encoder_to_ours(key: str, encoder: str) -> Named:
 
 
 def recognise_encoder(keys: Iterable[str], *, where: str = "") -> str:
-    """Return which encoder a file of its weights alone belongs to. Raises CheckpointError when it is none."""
+    """Return which encoder weights belong to: files of it alone, or a whole VG-LLM that has one.
+
+    Raises CheckpointError when it is none.
+    """
     names = list(keys)
+    kind = encoder_of(names, recognise(names, where=where))
+    if kind != "none":
+        return kind
     if any(k.startswith("aggregator.") for k in names):
         return "vggt"
     if any(k.startswith("decoder.") for k in names) and any(k.startswith("encoder.") for k in names):
@@ -100,7 +121,7 @@ def recognise_encoder(keys: Iterable[str], *, where: str = "") -> str:
     raise CheckpointError(
         "these are not weights of a geometry encoder: no `aggregator.*` (VGGT), no `encoder.*` and `decoder.*` (Pi3)",
         where=where,
-        fix="give the folder or file of facebook/VGGT-1B or of Pi3",
+        fix="give the folder or file of facebook/VGGT-1B or of Pi3, or of a VG-LLM",
     )
 
 

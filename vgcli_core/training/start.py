@@ -134,6 +134,7 @@ def _load(
     found = _found(folder, plain)
     notes: tuple[str, ...] = ()
     encoder = None
+    drawn = given.geometry_encoder != "none" and given.geometry_weights == RANDOM
     if given.geometry_encoder == "none" and found.geometry_encoder != "none":
         notes = (
             f"start.geometry_encoder is none: the geometry of {given.weights} ({found.geometry_encoder}) is left out",
@@ -147,7 +148,7 @@ def _load(
                 where="start.geometry_weights",
                 fix="name weights of VGGT or Pi3 there, or set start.geometry_encoder to none",
             )
-        if given.geometry_weights == RANDOM:
+        if drawn:
             source["geometry_weights"] = {"name": RANDOM, "seed": recipe.seed}
             notes = ("the weights of the geometry encoder are random: start.geometry_weights says so",)
         elif given.geometry_weights is not None:
@@ -171,7 +172,7 @@ def _load(
         seed=recipe.seed,
     )
     model, report = load_model(folder, options, geometry=encoder)
-    if RANDOM in (source.get("geometry_weights") or {}).values():
+    if drawn:
         _draw_encoder(model, recipe.seed)
     return model, tokenizer, (*notes, *report.notes), source
 

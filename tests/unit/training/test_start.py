@@ -162,6 +162,49 @@ def test_around_a_plain_backbone_the_recipes_own_fusion_is_built_by_its_seed(fol
     assert set(one.source) == {"weights", "geometry_weights"}
 
 
+def other_encoder(tmp_path: Path, **sizes: Any) -> Path:
+    """Save a whole model whose geometry encoder has weights of its own."""
+    model, tokenizer = demo_model(seed=9)
+    folder = save_model(model, tmp_path / "other", tokenizer=tokenizer)
+    saved = json.loads((folder / "vgllm.json").read_text(encoding="utf-8"))
+    (folder / "vgllm.json").write_text(json.dumps({**saved, "geometry": {**saved["geometry"], **sizes}}))
+    return folder
+
+
+@pytest.mark.parametrize("weights", ["vgllm", "qwen"])
+def test_the_geometry_encoder_may_be_that_of_another_of_our_models(folders, tmp_path, weights):
+    given = {"weights": str(folders[weights]), "geometry_weights": str(other_encoder(tmp_path)), "merger_hidden": 64}
+    started = begin(recipe(**given))
+    assert same(started.model.geometry_encoder, demo_model(seed=9)[0].geometry_encoder)
+    assert same(started.model.backbone, demo_model(seed=4)[0].backbone)
+    assert started.source["geometry_weights"]["folder"] == given["geometry_weights"]
+    if weights == "vgllm":
+        assert same(started.model.geometry_merger, demo_model(seed=4)[0].geometry_merger)
+        assert any("is replaced by" in note for note in started.notes)
+
+
+def test_a_geometry_encoder_of_other_sizes_is_refused_where_shapes_do_not_tell(folders, tmp_path):
+    other = other_encoder(tmp_path, num_heads=2)
+    wanted = recipe(weights=str(folders["vgllm"]), geometry_weights=str(other), merger_hidden=64)
+    with pytest.raises(CheckpointError, match="its geometry encoder has num_heads 2, and that of the model has 4"):
+        begin(wanted)
+
+
+def test_a_random_geometry_encoder_is_drawn_by_the_seed_and_leaves_the_rest_alone(folders):
+    given = {"weights": str(folders["vgllm"]), "geometry_weights": "random", "merger_hidden": 64}
+    one, again, other = (begin(recipe(seed=seed, **given)) for seed in (1, 1, 2))
+    assert same(one.model, again.model)
+    assert not same(one.model.geometry_encoder, other.model.geometry_encoder)
+    demo, _ = demo_model(seed=4)
+    assert not same(one.model.geometry_encoder, demo.geometry_encoder)
+    assert same(one.model.geometry_merger, demo.geometry_merger)
+    assert same(one.model.backbone, demo.backbone)
+    assert one.source["geometry_weights"] == {"name": "random", "seed": 1}
+    assert any("are random" in note for note in one.notes)
+    with pytest.raises(UsageError, match="holds no geometry encoder"):
+        begin(recipe(**{**given, "weights": str(folders["qwen"])}))
+
+
 def test_a_plain_backbone_can_be_trained_without_geometry(folders):
     started = begin(recipe(weights=str(folders["qwen"]), geometry_encoder="none"))
     assert not started.model.has_geometry
