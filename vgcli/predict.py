@@ -77,7 +77,9 @@ def predict(
     num_frames: Annotated[
         int | None,
         typer.Option(
-            min=1, help=f"Frames, evenly spaced. [dim]\\[default: {_DEFAULT_FRAMES}][/]", rich_help_panel=_LOOK
+            min=1,
+            help=f"Frames, evenly spaced. [dim]\\[default: as the model was trained, or {_DEFAULT_FRAMES}][/]",
+            rich_help_panel=_LOOK,
         ),
     ] = None,
     fps: Annotated[

@@ -68,10 +68,10 @@ def account_for(
     """
     account = Account()
     named = {key: to_ours(key, layout) for key in files.entries}
-    if without_geometry:
-        for key, to in named.items():
-            if to.name is not None and not to.name.startswith((BACKBONE, POSITIONS)):
-                named[key] = Named(None, "geometry, which is not wanted")
+    for key, to in named.items():
+        reason = _unwanted(to, geometry=not without_geometry, positions=not empty.config.blind)
+        if reason:
+            named[key] = Named(None, reason)
     if encoder is not None:
         replaced = [key for key, to in named.items() if to.name and to.name.startswith("geometry_encoder.")]
         for key in replaced:
@@ -98,6 +98,15 @@ def account_for(
     if lacking:
         raise _missing(lacking, empty.config.geometry_encoder, layout, files, encoder)
     return account
+
+
+def _unwanted(named: Named, *, geometry: bool, positions: bool) -> str:
+    """Return why a parameter is left out on purpose, "" where it is not."""
+    if named.name is None or named.name.startswith(BACKBONE):
+        return ""
+    if named.name.startswith(POSITIONS):
+        return "" if positions else "code of patch positions, which is not wanted"
+    return "" if geometry else "geometry, which is not wanted"
 
 
 def _collect(account: Account, files: WeightFiles, named: dict[str, Named], *, known: set[str]) -> None:

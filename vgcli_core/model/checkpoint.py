@@ -34,7 +34,7 @@ class Options:
 
     `around` are fields of ModelConfig for what is built anew around a plain backbone: fusion, merger, reference frame.
     `geometry=False` leaves out whatever the checkpoint has of it and gives the plain backbone. `patch_positions` adds
-    their code where the checkpoint has none.
+    their code where the checkpoint has none. `blind` gives a model that sees nothing, without `geometry`.
     """
 
     device: str = "auto"
@@ -47,6 +47,7 @@ class Options:
     around: Mapping[str, Any] = field(default_factory=dict)
     geometry: bool = True
     patch_positions: bool = False
+    blind: bool = False
     seed: int = 0
 
 
@@ -94,10 +95,7 @@ def load_model(
     if geometry is not None and options.geometry_sizes is None:
         config = with_encoder_of(config, geometry, joins=joins)
     new_positions = options.patch_positions and not config.patch_positions
-    if new_positions:
-        config = config.model_copy(update={"patch_positions": True})
-    if not options.geometry:
-        config = config.model_copy(update={"geometry_encoder": "none", "geometry": {}})
+    config = _with_parts(config, options)
     conventions, remarks = conventions_of(
         name,
         layout,
@@ -165,6 +163,16 @@ def load_model(
         notes += (f"{len(fusion)} fusion weights are new and untrained: answers mean nothing before training",)
     notes = (*notes, *account.notes, *remarks)
     return model.eval(), LoadReport(folder, layout, parameters, dict(account.left_out), notes)
+
+
+def _with_parts(config: ModelConfig, options: Options) -> ModelConfig:
+    """Return a configuration with the parts that the options want, and without those that they do not."""
+    changed: dict[str, Any] = {"patch_positions": True} if options.patch_positions else {}
+    if options.blind:
+        changed = {"blind": True, "patch_positions": False}
+    if not options.geometry:
+        changed |= {"geometry_encoder": "none", "geometry": {}}
+    return config.model_copy(update=changed)
 
 
 def _tied_head_note(files: WeightFiles, reader: Reader, layout: Layout, model: VGLLM) -> tuple[str, ...]:

@@ -30,7 +30,9 @@ class ModelConfig(BaseModel):
     merger_hidden: int = Field(4096, gt=0)
     reference_frame: Literal["first", "last"] = "first"
     patch_positions: bool = Field(False, description="image tokens carry a code of their place")
+    blind: bool = Field(False, description="image tokens are 0 whatever the frames: a control, to compare with")
     frame_width: int = Field(518, ge=28, description="width of the frames both encoders see, in pixels")
+    num_frames: int | None = Field(None, gt=0, description="frames it was trained with, where they are always as many")
     euler_convention: EulerConvention | None = Field(None, description="of the angles in the model's answers")
     prompt_revision: PromptRevision | None = Field(None, description="wording of the box prompts it was trained on")
     conventions_from: str = Field("", description="who says so: the checkpoint, its layout, a known name, the user")
@@ -40,4 +42,10 @@ class ModelConfig(BaseModel):
     def _widths_are_whole_patches(self) -> Self:
         if self.frame_width % 14:
             raise ValueError(f"frame_width must be a multiple of 14, not {self.frame_width}")
+        return self
+
+    @model_validator(mode="after")
+    def _the_blind_see_nothing(self) -> Self:
+        if self.blind and (self.geometry_encoder != "none" or self.patch_positions):
+            raise ValueError("blind is true, with a geometry encoder or a code of patch positions")
         return self

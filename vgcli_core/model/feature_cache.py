@@ -175,6 +175,8 @@ def _about(model: VGLLM) -> dict[str, object]:
         "geometry": model.geometry_encoder.config.model_dump(mode="json"),
         "reference_frame": config.reference_frame,
         "dtype": str(model.feature_dtype),
+        # Names of other models' features stay as they were.
+        **({"blind": True} if config.blind else {}),
     }
 
 

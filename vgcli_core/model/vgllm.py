@@ -155,9 +155,7 @@ class VGLLM(nn.Module):
             _check_count(len(grid_thw), len(geometry_frames))
         if bool((grid_thw != grid_thw[0]).any()):
             raise FusionError("frames of one sample differ in size", fix="prepare them with Processor")
-        with _as_frozen(self.backbone.vision):
-            image = self.backbone.image_tokens(pixel_values, grid_thw)
-        self.counts.frames_encoded += len(grid_thw)
+        image = self._seen(pixel_values, grid_thw)
         image = image if self.feature_dtype is None else image.to(self.feature_dtype)
         if not self.has_geometry:
             return Features(image, None, grid_thw.cpu())
@@ -170,6 +168,16 @@ class VGLLM(nn.Module):
                 fix="frames of one sample differ in size: prepare them with Processor",
             )
         return Features(image, tokens if self.feature_dtype is None else tokens.to(self.feature_dtype), grid_thw.cpu())
+
+    def _seen(self, pixel_values: Tensor, grid_thw: Tensor) -> Tensor:
+        """Return merged image tokens [T, D] of the 2D tower."""
+        if self.config.blind:
+            embedding: Tensor = self.backbone.model.get_input_embeddings().weight
+            return embedding.new_zeros(int(grid_thw.prod(dim=1).sum()) // MERGE**2, self.backbone.hidden_size)
+        with _as_frozen(self.backbone.vision):
+            image = self.backbone.image_tokens(pixel_values, grid_thw)
+        self.counts.frames_encoded += len(grid_thw)
+        return image
 
     def fuse(self, scenes: Sequence[Features]) -> Tensor:
         """Return the fused tokens [T, D] of all samples, in order: merger, fusion and places, which are trained.
@@ -205,9 +213,7 @@ class VGLLM(nn.Module):
             FusionError: geometry frames are missing, too many, or of another size than the pictures.
         """
         if not geometry_frames and not self.has_geometry and not self.config.patch_positions:
-            image = self.backbone.image_tokens(pixel_values, grid_thw)
-            self.counts.frames_encoded += len(grid_thw)
-            return image
+            return self._seen(pixel_values, grid_thw)
         _check_count(len(grid_thw), sum(len(frames) for frames in geometry_frames))
         scenes, picture, patch = [], 0, 0
         for frames in geometry_frames:

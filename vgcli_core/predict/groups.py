@@ -22,14 +22,23 @@ class Group:
     notes: tuple[str, ...] = ()
 
 
-def group_by_frames(plans: Sequence[Plan], stated: Sampling | None, source: str | Path) -> list[Group]:
+def group_by_frames(
+    plans: Sequence[Plan], stated: Sampling | None, source: str | Path, *, usual: int | None = None
+) -> list[Group]:
     """Group questions by the frames they need.
 
-    A sampling that states frames holds for all questions; one that states only a start moves each task's rule there.
+    Args:
+        plans: the questions.
+        stated: frames for all of them; where it states only a start, each task's rule begins there.
+        source: what the frames are of.
+        usual: evenly spaced frames that a model always saw in training: they go before the tasks' rules.
     """
     stated = stated or Sampling()
     if stated.num_frames or stated.fps or stated.indices:
         return [Group(stated, list(range(len(plans))))]
+    if usual is not None:
+        note = f"{usual} evenly spaced frames, as in this model's training; choose others with --num-frames or --frames"
+        return [Group(replace(stated, num_frames=usual), list(range(len(plans))), notes=(note,))]
     note = "detect looks at up to 4 frames, a second apart, as in training; choose others with --start or --frames"
     whole = Group(replace(DEFAULT, start=stated.start))
     window = Group(replace(DETECTION, start=stated.start), notes=(note,))

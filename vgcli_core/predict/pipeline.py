@@ -129,7 +129,8 @@ class Predictor:
         Args:
             source: a video file, a folder of pictures, a picture, or a glob.
             questions: what to ask, at least one.
-            sampling: which frames; by task when None: 32 even ones, and four a second apart for detect.
+            sampling: which frames; when None as many as in the model's training, evenly spaced, where they were always
+                as many; else by task: 32 even ones, and four a second apart for detect.
             fit: "crop" as in training (tall frames lose top and bottom), or "pad" to keep everything.
             raw_prompt: send each text untouched.
             max_new_tokens: limit of each answer; by task when None.
@@ -149,7 +150,7 @@ class Predictor:
         camera = read_intrinsics(drawing.intrinsics) if drawing is not None and drawing.intrinsics else None
         self.model.counts = Counts()
         run = _Run(self, plans, decoding, max(batch_size, 1), progress or (lambda _: None))
-        for group in group_by_frames(plans, sampling, source):
+        for group in group_by_frames(plans, sampling, source, usual=self.model.config.num_frames):
             run.answer(group, source, fit=fit, decoder=decoder)
         result = run.result(str(source))
         if drawing is None:

@@ -56,10 +56,17 @@ class Start(Section):
     patch_positions: bool = Field(
         False, description="image tokens carry a code of their place; `small`, and weights that have it, keep it"
     )
+    blind: bool = Field(False, description="image tokens are 0 whatever the frames: text alone, for comparison")
     frame_width: int = Field(518, ge=28, multiple_of=14, description="of the frames both encoders see, in pixels")
     attention: Literal["auto", "sdpa", "flash", "eager"] = Field(
         "auto", description="auto: flash-attn where it is installed and can run, else torch's own (sdpa)"
     )
+
+    @model_validator(mode="after")
+    def _the_blind_see_nothing(self) -> Self:
+        if self.blind and (self.geometry_encoder != "none" or self.patch_positions):
+            raise ValueError("start.blind is true: set start.geometry_encoder to none, start.patch_positions to false")
+        return self
 
 
 class Trained(Section):
@@ -264,6 +271,8 @@ class Recipe(Section):
             raise ValueError("trained.geometry_encoder is true, and start.geometry_encoder is none")
         merger = trained.geometry_merger and (geometry or self.start.patch_positions)
         encoders = trained.connector or trained.vision_tower or trained.geometry_encoder
+        if self.start.blind and encoders:
+            raise ValueError("start.blind is true, and trained names an encoder or its connector, which do not run")
         if trained.language_model == "none" and not (merger or encoders):
             raise ValueError("no part is trained: set a key of trained")
         return self

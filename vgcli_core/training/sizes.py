@@ -248,7 +248,8 @@ def _config(start: Start, saved: ModelConfig | None = None) -> ModelConfig:
         merger=start.merger,
         merger_hidden=saved.merger_hidden if saved is not None and same else start.merger_hidden,
         reference_frame=start.reference_frame,
-        patch_positions=start.patch_positions or (saved is not None and saved.patch_positions),
+        patch_positions=start.patch_positions or (saved is not None and saved.patch_positions and not start.blind),
+        blind=start.blind,
         frame_width=start.frame_width,
     )
 

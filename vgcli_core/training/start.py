@@ -79,7 +79,9 @@ def start(
     half = recipe.run.precision == "bf16"
     if given.weights in NEW:
         build = NEW[given.weights]
-        choices = _choices(given) | ({"patch_positions": True} if given.patch_positions else {})
+        choices = _choices(given)
+        if given.patch_positions or given.blind:
+            choices |= {"patch_positions": given.patch_positions, "blind": given.blind}
         model, tokenizer = build(seed=recipe.seed, frame_width=given.frame_width, **choices)
         notes: tuple[str, ...] = ()
         source: dict[str, Any] = {"weights": {"name": given.weights, "seed": recipe.seed}}
@@ -92,6 +94,7 @@ def start(
             "prompt_revision": 2,
             "conventions_from": "trained on data prepared by vgllm",
             "untrained": False,
+            "num_frames": _num_frames(recipe),
         }
     )
     precision = torch.bfloat16 if half else torch.float32
@@ -117,6 +120,12 @@ def _attention(recipe: Recipe, device: torch.device, precision: torch.dtype) -> 
     return choose_attention(recipe.start.attention, device, precision)
 
 
+def _num_frames(recipe: Recipe) -> int | None:
+    """Return how many frames all samples have, None where the recipe does not say or they differ."""
+    counts = {one.num_frames for one in recipe.data.sets.values()}
+    return counts.pop() if len(counts) == 1 else None
+
+
 def _choices(given: Start) -> dict[str, Any]:
     """Return what the recipe says of the parts around a backbone, as fields of ModelConfig."""
     names = ("geometry_encoder", "fusion", "fusion_layers", "merger", "reference_frame")
@@ -132,6 +141,8 @@ def _load(
     tokenizer = load_tokenizer(folder)
     source = {"weights": source_of(given.weights, folder)}
     found = _found(folder, plain)
+    if found.blind and not given.blind:
+        raise _contradiction("blind", "false", given.weights, "true")
     notes: tuple[str, ...] = ()
     encoder = None
     drawn = given.geometry_encoder != "none" and given.geometry_weights == RANDOM
@@ -169,6 +180,7 @@ def _load(
         around={**_choices(given), "merger_hidden": given.merger_hidden, "geometry": sizes or {}},
         geometry=given.geometry_encoder != "none",
         patch_positions=given.patch_positions,
+        blind=given.blind,
         seed=recipe.seed,
     )
     model, report = load_model(folder, options, geometry=encoder)

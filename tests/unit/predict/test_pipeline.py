@@ -366,3 +366,13 @@ def test_the_folder_of_a_run_is_not_a_model(tmp_path):
     with pytest.raises(CheckpointError) as caught:
         load(tmp_path, device="cpu")
     assert caught.value.fix == f"give {tmp_path / 'model'}"
+
+
+def test_a_model_that_always_saw_as_many_frames_sees_as_many_for_every_task(video):
+    predictor = load(device="cpu")
+    predictor.model.config = predictor.model.config.model_copy(update={"num_frames": 3})
+    asked = [Question("how many chairs are there?"), Question(task="detect")]
+    result = predictor.answer(video, asked, max_new_tokens=1)
+    assert len(result.frames) == 3
+    assert any("3 evenly spaced frames, as in this model's training" in note for note in result.notes)
+    assert len(predictor.answer(video, asked[:1], sampling=Sampling(num_frames=2), max_new_tokens=1).frames) == 2

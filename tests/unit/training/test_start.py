@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 from vgcli_core.errors import CheckpointError, UsageError
@@ -15,7 +16,7 @@ from vgcli_core.model.demo import demo_model
 from vgcli_core.model.lora import is_adapter
 from vgcli_core.model.save import save_model
 from vgcli_core.training.parts import choose, part_of
-from vgcli_core.training.recipe import Recipe
+from vgcli_core.training.recipe import Data, Recipe
 from vgcli_core.training.start import Started, start
 
 CPU = torch.device("cpu")
@@ -203,6 +204,49 @@ def test_a_random_geometry_encoder_is_drawn_by_the_seed_and_leaves_the_rest_alon
     assert any("are random" in note for note in one.notes)
     with pytest.raises(UsageError, match="holds no geometry encoder"):
         begin(recipe(**{**given, "weights": str(folders["qwen"])}))
+
+
+BLIND = {"blind": True, "geometry_encoder": "none", "geometry_weights": None}
+
+
+@pytest.mark.parametrize("weights", ["tiny", "small", "vgllm"])
+def test_a_blind_model_can_be_trained_and_is_never_taken_for_a_seeing_one(folders, tmp_path, weights):
+    started = begin(recipe(weights=str(folders.get(weights, weights)), **BLIND))
+    assert started.model.config.blind
+    assert not started.model.config.patch_positions
+    save_model(started.model, tmp_path / "blind", tokenizer=started.tokenizer)
+    assert begin(recipe(weights=str(tmp_path / "blind"), **BLIND)).model.config.blind
+    with pytest.raises(UsageError, match=r"the recipe says false, and .* has true") as caught:
+        begin(recipe(weights=str(tmp_path / "blind"), geometry_encoder="none", geometry_weights=None))
+    assert caught.value.where == "start.blind"
+
+
+@pytest.mark.parametrize("given", [{"geometry_encoder": "vggt"}, {"patch_positions": True}, {"vision_tower": True}])
+def test_a_recipe_for_the_blind_has_nothing_to_see_with(given):
+    trained = {key: value for key, value in given.items() if key == "vision_tower"}
+    seen = {key: value for key, value in given.items() if key != "vision_tower"}
+    with pytest.raises(ValidationError, match=r"start\.blind is true"):
+        recipe(trained=trained, **{**BLIND, **seen})
+
+
+def test_positions_are_new_where_weights_have_none_and_kept_where_they_do(folders, tmp_path):
+    given = {"geometry_weights": None, "merger_hidden": 64}
+    started = begin(recipe(weights=str(folders["vgllm"]), patch_positions=True, **given))
+    assert not bool(started.model.patch_positions.weight.any())
+    torch.nn.init.ones_(started.model.patch_positions.weight)
+    save_model(started.model, tmp_path / "model", tokenizer=started.tokenizer)
+    for choice in (True, False):
+        kept = begin(recipe(weights=str(tmp_path / "model"), patch_positions=choice, **given)).model
+        assert bool((kept.patch_positions.weight == 1).all())
+    assert begin(recipe(weights="small", frame_width=168)).model.config.patch_positions
+    assert not begin(recipe()).model.config.patch_positions
+
+
+@pytest.mark.parametrize(("counts", "known"), [((4, 4), 4), ((4, 6), None), ((4, None), None), ((None,), None)])
+def test_the_model_knows_how_many_frames_it_always_saw(counts, known):
+    sets = {f"set{at}": {"dataset": "rooms", "num_frames": count} for at, count in enumerate(counts)}
+    wanted = recipe().model_copy(update={"data": Data.model_validate({"sets": sets})})
+    assert begin(wanted).model.config.num_frames == known
 
 
 def test_a_plain_backbone_can_be_trained_without_geometry(folders):
