@@ -75,7 +75,9 @@ class Trained(Section):
     language_model: Literal["full", "lora", "none"] = Field(
         "full", description="with its embedding and output head; lora: adapters alone"
     )
-    geometry_merger: bool = Field(True, description="the merger of geometry tokens, and the fusion")
+    geometry_merger: bool = Field(
+        True, description="the merger of geometry tokens, the fusion, and the code of patch positions"
+    )
     connector: bool = Field(False, description="the 2D tower's own merger")
     vision_tower: bool = Field(False, description="the 2D tower without its merger")
     geometry_encoder: bool = Field(False, description="VGGT or Pi3")
