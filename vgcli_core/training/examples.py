@@ -93,9 +93,13 @@ class Bad:
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """What one process runs at a time; without examples it is an empty turn."""
+    """What one process runs at a time; without examples it is an empty turn.
 
-    examples: list[Example] = field(default_factory=list)
+    Examples are what the objective's dataset gives: `Example`, or another kind with `id`, `tokens`, `labelled` and
+    `shortened`.
+    """
+
+    examples: Sequence[Any] = field(default_factory=list)
     bad: list[Bad] = field(default_factory=list)
 
     @property

@@ -38,7 +38,7 @@ def inputs_of(
         packing: put all examples into one row, in which they do not see each other (`ModelInputs.segments`).
         questions: examples that may share a row, in which their frames stand once (`ModelInputs.branches`).
     """
-    examples = batch.examples or [blank(processor)]
+    examples: Sequence[Example] = batch.examples or [blank(processor)]
     if questions > 1:
         rows = rows_of(examples, processor, questions=questions)
         inputs, shown = _branching(rows, processor), [row[0] for row in rows]

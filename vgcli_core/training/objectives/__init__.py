@@ -25,3 +25,6 @@ def start_objective(recipe: Recipe, started: Started, device: torch.device, cach
         if recipe.objective.kind == "regions":
             return Regions(recipe, started.model, device)
         return Answers(recipe, started.model, started.processor, device, cached)
+
+
+__all__ = ["Cached", "Objective", "chosen", "start_objective"]

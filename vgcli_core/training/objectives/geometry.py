@@ -10,6 +10,7 @@ Source: VGGT, arXiv 2503.11651, section 3.3 (depth, points, cameras).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from vgcli_core.data.draws import numpy_generator
 from vgcli_core.data.mixture import Mixture
 from vgcli_core.data.scene_truth import CELL
-from vgcli_core.model.geometry_encoders.blocks import scene_tables
+from vgcli_core.model.geometry_encoders.blocks import Block, scene_tables
 from vgcli_core.model.geometry_encoders.vggt import VGGT
 from vgcli_core.model.pixels import PATCH
 from vgcli_core.model.vgllm import VGLLM
@@ -94,7 +95,7 @@ class GeometryLoss(nn.Module):
         """Return a float32 scalar."""
         aggregator = self.encoder.aggregator
         compared: list[Tensor] = []
-        block = aggregator.global_blocks[self._watched]
+        block = self._block()
         watching = block.attn.register_forward_pre_hook(lambda _, given: compared.append(given[0]))
         try:
             tokens = aggregator.scenes(batch.frames)
@@ -132,7 +133,12 @@ class GeometryLoss(nn.Module):
         }
         counts = batch.lists > 0
         self.last = {name: float(value.detach().sum()) * counts for name, value in measures.items()}
-        return total.sum() * counts
+        loss: Tensor = total.sum() * counts
+        return loss
+
+    def _block(self) -> Block:
+        found: Any = self.encoder.aggregator.global_blocks[self._watched]
+        return cast(Block, found)
 
     def _matching(
         self, entering: Tensor, batch: SceneBatch, points: Tensor, size: tuple[int, int], special: int
@@ -143,12 +149,12 @@ class GeometryLoss(nn.Module):
         """
         aggregator = self.encoder.aggregator
         frames = batch.frames.shape[1]
-        attention = aggregator.global_blocks[self._watched].attn
+        attention = self._block().attn
         _, across = scene_tables(frames, *size, special, aggregator.head_dim, device=entering.device)
         queries, keys, _ = attention.projected(entering, across)
         per_frame = (frames, special + size[0] * size[1])
         shares = matches(batch, points, size)  # [S, F, N, F, N]
-        asked = queries[:, :_HEADS].unflatten(2, per_frame)[:, :, :, special:]  # [S, 2, F, N, D]
+        asked = queries[:, :_HEADS].unflatten(2, per_frame)[:, :, :, special:]  # type: ignore[no-untyped-call]
         scores = torch.einsum("shfnd,shmd->shfnm", asked.float(), keys[:, :_HEADS].float()) * aggregator.head_dim**-0.5
         likely = scores.log_softmax(-1).unflatten(-1, per_frame)[..., special:]  # [S, 2, F, N, F, N]
         first = torch.zeros_like(shares)
@@ -293,7 +299,7 @@ def matches(batch: SceneBatch, points: Tensor, size: tuple[int, int]) -> Tensor:
     seen = inside & known & other & (depth > 0) & (z <= depth * (1 + _HIDDEN))
     down = _tent((y - CELL / 2) / PATCH - 0.5, rows) * seen[..., None]
     across = _tent((x - CELL / 2) / PATCH - 0.5, columns)
-    shares = (down[..., :, None] * across[..., None, :]).flatten(-2)  # [S, F, F, N, N]
+    shares: Tensor = (down[..., :, None] * across[..., None, :]).flatten(-2)  # [S, F, F, N, N]
     return shares.transpose(2, 3)
 
 
@@ -304,7 +310,8 @@ def _tent(position: Tensor, count: int) -> Tensor:
 
 
 def _to_first(cameras: Tensor) -> Tensor:
-    return torch.linalg.inv(cameras[:, :1]) @ cameras
+    relative: Tensor = torch.linalg.inv(cameras[:, :1]) @ cameras
+    return relative
 
 
 def _where(which: Tensor, yes: Tensor, no: Tensor) -> Tensor:
@@ -314,4 +321,5 @@ def _where(which: Tensor, yes: Tensor, no: Tensor) -> Tensor:
 def _mean(values: Tensor, weight: Tensor) -> Tensor:
     """Return [S] weighted means over everything but the scene; 0 where nothing counts."""
     weight = weight.to(values.dtype)
-    return (values * weight).flatten(1).sum(1) / weight.flatten(1).sum(1).clamp(min=1e-6)
+    mean: Tensor = (values * weight).flatten(1).sum(1) / weight.flatten(1).sum(1).clamp(min=1e-6)
+    return mean

@@ -22,7 +22,7 @@ from scipy.special import ndtr
 from torch import Tensor, nn
 
 from vgcli_core.model.branching import branching
-from vgcli_core.model.branching import branching
+from vgcli_core.model.pixels import MERGE
 from vgcli_core.model.processor import IGNORE
 from vgcli_core.model.vgllm import VGLLM, ModelInputs
 from vgcli_core.training.objectives.hints import BOX, NumberWords
@@ -74,7 +74,7 @@ class HintedLoss(nn.Module):
         self.model, self.losses = model, losses
         self.label_ids = [list(ids) for ids in label_ids]
         width = model.backbone.hidden_size
-        layers: Any = model.backbone.language_model.layers  # type: ignore[union-attr]
+        layers: Any = model.backbone.language_model.layers
         # Boxes are read half-way down, from the layer below the one that points.
         self.pointing_layer = len(layers) // 2
         self.heads = nn.ModuleDict(
@@ -90,7 +90,7 @@ class HintedLoss(nn.Module):
     def forward(self, batch: HintedInputs) -> Tensor:
         """Return a float32 scalar."""
         inputs, model = batch.inputs, self.model
-        layers: Any = model.backbone.language_model.layers  # type: ignore[union-attr]
+        layers: Any = model.backbone.language_model.layers
         layer = layers[self.pointing_layer]
         seen: dict[str, Any] = {}
         watching = (
@@ -122,10 +122,12 @@ class HintedLoss(nn.Module):
             "pointing": self._pointing(layer.self_attn, seen["attention"], batch, pictured),
             "middle": middle,
         }
-        more = sum(getattr(self.losses, name) * found[name] for name in ("boxes", "words", "pointing"))
         # Held-out means are over learnt tokens.
         self.last = {name: float(value.detach()) * learnt for name, value in found.items()}
-        return answers + more * learnt
+        loss: Tensor = answers
+        for name in ("boxes", "words", "pointing"):
+            loss = loss + getattr(self.losses, name) * learnt * found[name]
+        return loss
 
     def _boxes(self, entering: Tensor, inside: Tensor, batch: HintedInputs) -> tuple[Tensor, Tensor]:
         """Return how far the middles are off inside the language model, metres, and the error of both readings."""
@@ -170,7 +172,8 @@ class HintedLoss(nn.Module):
     def _pointing(self, attention: Any, given: Any, batch: HintedInputs, pictured: Tensor) -> Tensor:
         """Return the cross-entropy of where one head of each group of keys looks."""
         if not len(batch.pointing):
-            return attention.q_proj.weight.sum() * 0.0
+            nothing: Tensor = attention.q_proj.weight.sum() * 0.0
+            return nothing
         args, named = given
         entering = args[0] if args else named["hidden_states"]
         cos, sin = named["position_embeddings"]
@@ -183,7 +186,7 @@ class HintedLoss(nn.Module):
         wanted = _wanted(batch, pictured)
         allowed = _allowed(batch.inputs).to(entering.device)
         errors = []
-        for row in rows.unique().tolist():
+        for row in torch.unique(rows).tolist():
             own = rows == row
             scores = torch.einsum("phd,hld->phl", queries[row][:, places[own]].transpose(0, 1), keys[row]) * wide**-0.5
             scores = scores.masked_fill(~allowed[row, 0, places[own]][:, None], -torch.inf)
@@ -205,17 +208,24 @@ def hinted_inputs(
         vocabulary: V, as wide as scores are.
     """
     weights = torch.ones(inputs.input_ids.shape)
-    numbers: dict[int, int] = {label: number for number, label in enumerate(losses.labels)}
+    numbers = {label: number for number, label in enumerate(losses.labels)}
     first: dict[int, int] = {}
-    cells, boxes, labels = [], [], []
-    soft, soft_at, pointing = [], [], []
+    cells: list[Tensor] = []
+    boxes: list[Tensor] = []
+    labels: list[int] = []
+    soft: list[Tensor] = []
+    soft_at: list[tuple[int, int]] = []
+    pointing: list[tuple[int, int, int]] = []
     spread = _Spread(words, losses.numbers, vocabulary) if losses.numbers else None
     for one, row, start, moved in places:
         hint = one.hint
+        if row not in first and hint is None:
+            first[row] = sum(map(len, boxes))
+            cells.append(torch.zeros(int(one.grid_thw.prod(dim=1).sum()) // MERGE**2, 0))
         if hint is None:
             continue
         if row not in first:
-            first[row] = sum(len(part) for part in boxes)
+            first[row] = sum(map(len, boxes))
             cells.append(torch.from_numpy(hint.cells))
             boxes.append(torch.from_numpy(hint.boxes.astype(np.float32)))
             labels += [numbers.get(label, -1) for label in hint.labels]
@@ -295,13 +305,14 @@ def _apart(found: Tensor, true: Tensor) -> Tensor:
 
 def _diagonal(cells: Sequence[Tensor]) -> Tensor:
     """Return [T, N]: tokens of a row show objects of that row alone."""
-    return torch.block_diag(*cells) if cells else torch.zeros(0, 0)
+    found: Tensor = torch.block_diag(*cells) if cells else torch.zeros(0, 0)  # type: ignore[no-untyped-call]
+    return found
 
 
 def _wanted(batch: HintedInputs, pictured: Tensor) -> list[Tensor]:
     """Return for each row [N, its image tokens] which of them show each object, as shares that add up to 1 (or 0)."""
     counts = pictured.sum(1).tolist()
-    return [part.T / part.sum(0)[:, None].clamp(min=1e-6) for part in batch.cells.split(counts)]
+    return [part.T / part.sum(0)[:, None].clamp(min=1e-6) for part in torch.split(batch.cells, counts)]
 
 
 def _allowed(inputs: ModelInputs) -> Tensor:

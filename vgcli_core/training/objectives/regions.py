@@ -160,7 +160,7 @@ def _edges(owner: Tensor) -> tuple[Tensor, Tensor]:
     here = torch.where(tokens >= 0, tokens, tokens.max(1, keepdim=True).values)  # where any, no cell votes for nobody
     main = here.mode(1).values
     bounds = torch.zeros(int(owner.max()) + 2, 4, device=owner.device)
-    for number in owner.unique().tolist():
+    for number in torch.unique(owner).tolist():
         if number >= 0:
             y, x = torch.nonzero(owner == number, as_tuple=True)
             bounds[number] = torch.stack([x.min(), y.min(), x.max() + 1, y.max() + 1]).float() / _SIDE

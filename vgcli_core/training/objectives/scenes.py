@@ -113,9 +113,8 @@ def truth_of(sample: Sample, root: Path) -> SceneTruth:
 
 def scenes_of(batch: MicroBatch) -> list[SceneExample]:
     """Return the examples of a micro-batch; of an empty turn, one black scene, which still runs every part."""
-    found = [one for one in batch.examples if isinstance(one, SceneExample)]
-    if found:
-        return found
+    if batch.examples:
+        return list(batch.examples)
     side = 2 * PATCH
     return [
         SceneExample(
