@@ -39,11 +39,12 @@ def inputs_of(
         questions: examples that may share a row, in which their frames stand once (`ModelInputs.branches`).
     """
     examples: Sequence[Example] = batch.examples or [blank(processor)]
+    shown = examples
     if questions > 1:
         rows = rows_of(examples, processor, questions=questions)
         inputs, shown = _branching(rows, processor), [row[0] for row in rows]
     else:
-        inputs, shown = (_packed if packing else _padded)(examples, processor), examples
+        inputs = (_packed if packing else _padded)(examples, processor)
     pictured = [one for one in shown if len(one.grid_thw)]
     if features is not None:
         return replace(inputs, features=[features(one) for one in pictured])
