@@ -30,12 +30,21 @@ _COLUMNS = ("offset", "line", "length", "tag", "frames", "beginning")
 
 @dataclass(frozen=True)
 class Part:
-    """One prepared set of a mixture: its name in the recipe, the set, a split, and the share of it that is used."""
+    """One prepared set of a mixture: its name in the recipe, the set, a split, and what of it is used.
+
+    Attributes:
+        key: its name in the recipe.
+        prepared: the set.
+        split: of the set.
+        share: of its samples, after those of other tasks are left out.
+        tasks: of its samples that are used; all where it is empty.
+    """
 
     key: str
     prepared: Prepared
     split: str
     share: float = 1.0
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +61,7 @@ class Mixture:
         frames: [N] int32 number of its list of frames: equal for samples of one set that show the same pictures in the
             same order; -1 without any.
         beginning: [N] int32 number of its frames with the text before and between them; -1 without frames.
-        counts: for each key of a part what became of its samples: "in the set", "left by share", "held out", "left
+        counts: for each key of a part what became of its samples: "in the set", "of other tasks", "left by share", "held out", "left
             with their scene" (neither trained on nor held out, since their scene is), "trained on".
     """
 
@@ -122,17 +131,22 @@ def mix(parts: Sequence[Part], *, seed: int, hold_out: int = 0) -> tuple[Mixture
     counts: dict[str, dict[str, int]] = {}
     columns: list[_Columns] = []
     for part in parts:
-        whole = _read(part, codes)
+        whole, total = _read(part, codes)
         kept = int(part.share * len(whole.offset))
         if kept == 0:
+            of_tasks = f" of {' and '.join(part.tasks)}" if part.tasks else ""
             raise DataError(
-                f"{part.share:g} of the {len(whole.offset)} samples of {part.key} is none",
+                f"{part.share:g} of the {len(whole.offset)} samples{of_tasks} of {part.key} is none",
                 where=str(part.prepared.path(part.split)),
                 fix="raise its share, or leave the set out",
             )
         chosen = numpy_generator(seed, "share", part.key).choice(len(whole.offset), kept, replace=False)
         columns.append(whole.take(np.sort(chosen)))
-        counts[part.key] = {"in the set": len(whole.offset), "left by share": len(whole.offset) - kept}
+        counts[part.key] = {
+            "in the set": total,
+            "of other tasks": total - len(whole.offset),
+            "left by share": len(whole.offset) - kept,
+        }
     places = np.repeat(np.arange(len(parts), dtype=np.int16), [len(one.offset) for one in columns])
     scenes = np.concatenate([one.scene for one in columns])
     aside = _scenes_aside(places, scenes, [part.key for part in parts], seed, hold_out)
@@ -197,12 +211,12 @@ class _Codes(NamedTuple):
     beginnings: dict[bytes, int]
 
 
-def _read(part: Part, codes: _Codes) -> _Columns:
-    """Go once through a part's file."""
+def _read(part: Part, codes: _Codes) -> tuple[_Columns, int]:
+    """Go once through a part's file; return its samples of the part's tasks, and how many there are in all."""
     path = part.prepared.path(part.split)
     root = str(part.prepared.root)
     offsets, lengths, tags, scenes = array("q"), array("i"), array("b"), array("i")
-    frames, beginnings = array("i"), array("i")
+    frames, beginnings, used = array("i"), array("i"), array("b")
     offset = 0
     digest = hashlib.sha256()
     try:
@@ -214,6 +228,7 @@ def _read(part: Part, codes: _Codes) -> _Columns:
                     lengths.append(estimated_length(len(row["frames"]), row["conversations"]))
                     tags.append(TAGS.index(row.get("tag", "3d")))
                     scenes.append(codes.scenes.setdefault(row["scene"], len(codes.scenes)))
+                    used.append(not part.tasks or row["task"] in part.tasks)
                     key, layout = keys_of_line(row)
                     frames.append(_number(codes.frames, (root, key)) if row["frames"] else -1)
                     beginnings.append(_number(codes.beginnings, (root, key, layout)) if row["frames"] else -1)
@@ -229,7 +244,7 @@ def _read(part: Part, codes: _Codes) -> _Columns:
     except OSError as error:
         raise unreadable(path, error) from error
     _check_whole(part, len(offsets), digest.hexdigest())
-    return _Columns(
+    columns = _Columns(
         np.array(offsets, dtype=np.int64),
         np.arange(1, len(offsets) + 1, dtype=np.int32),
         np.array(lengths, dtype=np.int32),
@@ -238,6 +253,7 @@ def _read(part: Part, codes: _Codes) -> _Columns:
         np.array(beginnings, dtype=np.int32),
         np.array(scenes, dtype=np.int32),
     )
+    return columns.take(np.flatnonzero(np.array(used, dtype=bool))), len(offsets)
 
 
 def _number(known: dict[bytes, int], key: object) -> int:

@@ -102,7 +102,10 @@ class DataSet(Section):
     dataset: str = Field(description="a name of `vgllm prepare --list`")
     folder: str = Field("", description="below the data folder; the key of the set where empty")
     split: str = Field("train", description="of the set: a part of it with samples of its own")
-    share: float = Field(1.0, gt=0, le=1, description="of its samples, drawn by the seed")
+    tasks: tuple[Literal["ask", "ground", "detect", "caption"], ...] = Field(
+        (), description="of its samples that are used; all where empty"
+    )
+    share: float = Field(1.0, gt=0, le=1, description="of its samples (of these tasks), drawn by the seed")
     num_frames: int | None = Field(None, gt=0, description="of a sample; the set is refused if it was made with others")
     prepare: str = Field("", description="further options of the `vgllm prepare` command that makes it")
 

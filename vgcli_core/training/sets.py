@@ -41,7 +41,7 @@ def open_sets(recipe: Recipe, data: Path) -> list[Part]:
             fix=f"make them: {'; '.join(commands)} (vgllm prepare NAME --check tells what is needed, and from whom)",
         )
     return [
-        Part(key, _checked(key, one, datasets[key], open_prepared(roots[key])), one.split, one.share)
+        Part(key, _checked(key, one, datasets[key], open_prepared(roots[key])), one.split, one.share, one.tasks)
         for key, one in sets.items()
     ]
 

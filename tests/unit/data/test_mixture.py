@@ -59,6 +59,7 @@ def test_a_share_is_drawn_by_the_seed_and_keeps_the_order(parts):
     assert drawn[0] == [name for name in whole if name in drawn[0]]
     assert mix(half, seed=0)[0].counts["first"] == {
         "in the set": 60,
+        "of other tasks": 0,
         "left by share": 30,
         "held out": 0,
         "left with their scene": 0,
@@ -205,3 +206,17 @@ def test_a_large_mixture_takes_a_few_megabytes_and_seconds(tmp_path):
     assert time.process_time() - started < 10  # one second on a quiet machine
     assert sum(getattr(trained, name).nbytes for name in NUMBERS) <= 27 * 60000
     assert len(trained) == 60000 - 2 * 60  # 64 samples are more than one scene has
+
+
+def test_only_samples_of_the_chosen_tasks_are_used_and_the_rest_is_counted(tmp_path):
+    samples = [replace(ask(f"s/{n}", scene="s"), task=("ask", "caption", "detect")[n % 3]) for n in range(9)]
+    prepared = write_set(tmp_path, samples)
+    trained, _ = mix([Part("some", prepared, "train", 1.0, ("ask", "detect"))], seed=0)
+    assert ids(trained) == [sample.id for sample in samples if sample.task != "caption"]
+    assert trained.counts["some"]["of other tasks"] == 3
+    both, _ = mix(
+        [Part("a", prepared, "train", 1.0, ("ask",)), Part("b", prepared, "train", 1.0, ("caption",))], seed=0
+    )
+    assert len(set(both.frames.tolist())) == len(set(trained.frames.tolist()))  # frames are known to be the same ones
+    with pytest.raises(DataError, match="0 samples of ground of none is none"):
+        mix([Part("none", prepared, "train", 1.0, ("ground",))], seed=0)
