@@ -61,8 +61,8 @@ class Mixture:
         frames: [N] int32 number of its list of frames: equal for samples of one set that show the same pictures in the
             same order; -1 without any.
         beginning: [N] int32 number of its frames with the text before and between them; -1 without frames.
-        counts: for each key of a part what became of its samples: "in the set", "of other tasks", "left by share", "held out", "left
-            with their scene" (neither trained on nor held out, since their scene is), "trained on".
+        counts: for each key of a part what became of its samples: "in the set", "of other tasks", "left by share",
+            "held out", "left with their scene" (neither trained on nor held out, since their scene is), "trained on".
     """
 
     parts: tuple[Part, ...]

@@ -284,7 +284,7 @@ class _Run:
 
     def _measure(self, loop: Loop, held: Mixture, started: Started) -> Mapping[str, float]:
         measures: dict[str, float] = {}
-        count, micro = len(held), self.recipe.batch.micro
+        count, micro = len(held), self.recipe.batch.micro * self.recipe.batch.questions
         if count:
             self.watch.doing("measuring the held-out loss")
             step = Step(tuple(tuple(range(place, min(place + micro, count))) for place in range(0, count, micro)))
