@@ -9,7 +9,6 @@ from vgcli_core.errors import CheckpointError
 from vgcli_core.model.layouts import (
     BACKBONE,
     OUTPUT_HEAD,
-    POSITIONS,
     Layout,
     Named,
     only_encoder,
@@ -18,6 +17,7 @@ from vgcli_core.model.layouts import (
     to_ours,
     to_published,
 )
+from vgcli_core.model.patch_positions import POSITIONS
 from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.model.weights import WeightFiles
 
@@ -86,7 +86,7 @@ def account_for(
     if empty.backbone.tied and OUTPUT_HEAD in account.sources:
         account.sources.pop(OUTPUT_HEAD)
         account.left_out["output head, which this model ties to its embedding"] += 1
-    new = _NEW if encoder is not None and layout == "plain" else ()
+    new: tuple[str, ...] = _NEW if encoder is not None and layout == "plain" else ()
     new += (POSITIONS,) if new_positions else ()
     for name, tensor in wanted.items():
         if name in account.sources:

@@ -21,7 +21,8 @@ from vgcli_core.model.config import ModelConfig
 from vgcli_core.model.config_files import read_generation_config, read_model_config, with_encoder_of
 from vgcli_core.model.conventions import Conventions, conventions_of
 from vgcli_core.model.device import choose_placement
-from vgcli_core.model.layouts import BACKBONE, OUTPUT_HEAD, POSITIONS, Layout, recognise, recognise_encoder, to_ours
+from vgcli_core.model.layouts import BACKBONE, OUTPUT_HEAD, Layout, recognise, recognise_encoder, to_ours
+from vgcli_core.model.patch_positions import POSITIONS
 from vgcli_core.model.quiet import quiet_libraries
 from vgcli_core.model.vgllm import VGLLM, build_empty
 from vgcli_core.model.weights import Reader, WeightFiles, read_json

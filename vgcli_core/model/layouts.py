@@ -18,7 +18,7 @@ from typing import Literal
 from vgcli_core.errors import CheckpointError
 from vgcli_core.model.backbones.qwen2_5_vl import Qwen25VL
 from vgcli_core.model.geometry_encoders import GEOMETRY_ENCODERS, get_geometry_encoder
-from vgcli_core.model.patch_positions import PREFIX as POSITIONS
+from vgcli_core.model.patch_positions import POSITIONS
 
 Layout = Literal["generation-1", "generation-2", "plain"]
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from vgcli_core.model.pixels import MERGE
 
-PREFIX = "patch_positions."
+POSITIONS = "patch_positions."  # how the names of its weights start, in every layout
 _OCTAVES = 4
 _PERIODS = (4, 16, 64)  # frames: up to 64 of them have codes of their own
 FEATURES = 5 + 2 * 2 * _OCTAVES + 2 * len(_PERIODS)

@@ -188,7 +188,8 @@ class VGLLM(nn.Module):
         fused = self._with_geometry(image, scenes) if self.has_geometry else image
         if not self.config.patch_positions:
             return fused
-        return fused + self.patch_positions([one.grid_thw for one in scenes]).to(fused)
+        places: Tensor = self.patch_positions([one.grid_thw for one in scenes])
+        return fused + places.to(fused)
 
     def _with_geometry(self, image: Tensor, scenes: Sequence[Features]) -> Tensor:
         """Return image tokens [T, D] fused with the geometry of their scenes."""

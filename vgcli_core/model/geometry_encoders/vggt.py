@@ -92,7 +92,8 @@ class Aggregator(nn.Module):
         for frame_block, global_block in zip(self.frame_blocks[: last + 1], self.global_blocks, strict=False):
             within: Tensor = frame_block(x, in_frame)
             x = global_block(within.reshape(scenes, -1, within.shape[-1]), across).view_as(within)
-        return torch.cat((within, x), dim=-1).unflatten(0, (scenes, count))
+        both = torch.cat((within, x), dim=-1)
+        return both.view(scenes, count, *both.shape[1:])
 
 
 class VGGT(nn.Module):
