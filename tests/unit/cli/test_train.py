@@ -111,7 +111,7 @@ def test_a_finished_run_says_what_it_did_and_what_to_do_next(fake):
         "batch 8 samples a step = 1 process x 4 at a time x 2 turns",
         "run folder runs/toy",
         "note: attention: sdpa",
-        "rooms: step 10 of 10, loss 0.5000 (now 0.5000), 1,234 tokens/s, 2.5 samples/s, 3.1 % waiting for data",
+        "toy: step 10 of 10, loss 0.5000 (now 0.5000), 1,234 tokens/s, 2.5 samples/s, 3.1 % waiting for data",
         "measured after step 10: loss 0.2500",
         "written: runs/toy/model",
     ):

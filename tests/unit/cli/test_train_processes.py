@@ -87,11 +87,11 @@ def test_two_processes_save_when_asked_and_the_printed_command_runs_by_hand(tmp_
 
     (line,) = [line for line in said.splitlines() if line.startswith("running: ")]
     typed = line.removeprefix("running: ").replace("run.max_steps=10000", "run.max_steps=2")
-    (tmp_path / "runs" / "rooms" / "status.json").unlink()
+    (tmp_path / "runs" / "toy" / "status.json").unlink()
     done = subprocess.run(typed, shell=True, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "runs" / "rooms" / "status.json").read_text()) == {"state": "finished"}
-    assert (tmp_path / "runs" / "rooms" / "process-1").read_text().endswith(" of 2")
+    assert json.loads((tmp_path / "runs" / "toy" / "status.json").read_text()) == {"state": "finished"}
+    assert (tmp_path / "runs" / "toy" / "process-1").read_text().endswith(" of 2")
     assert "2 processes x 4 at a time x 1 turn" in done.stderr
     assert "finished" in done.stdout
 
@@ -123,7 +123,7 @@ def test_an_accelerate_file_is_taken_as_it_is(tmp_path, environment):
     said = run.communicate(timeout=60)[1]
     assert run.returncode == 0, said
     assert "-m accelerate.commands.launch --config_file own.yaml -m vgcli train --recipe toy" in said
-    assert json.loads((tmp_path / "runs" / "rooms" / "status.json").read_text()) == {"state": "finished"}
+    assert json.loads((tmp_path / "runs" / "toy" / "status.json").read_text()) == {"state": "finished"}
 
 
 def test_a_command_that_fails_by_itself_is_not_taken_for_a_run(tmp_path, environment):

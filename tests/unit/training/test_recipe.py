@@ -15,6 +15,9 @@ from vgcli_core.training.recipe_words import known_keys, meaning
 from vgcli_core.training.sets import set_command
 
 NAMES = sorted(path.stem for path in recipes_folder().glob("*.yaml"))
+DEMO = ("rooms-geometry", "rooms-vision", "rooms")
+ARMS = ("rooms-arm", "rooms-no-geometry", "rooms-random-geometry", "rooms-text-only")
+OURS = ("toy", *DEMO, *ARMS)
 GEOMETRY = [name for name in NAMES if name.endswith("-no-geometry")]
 LORA = [name for name in NAMES if name.endswith("-lora")]
 
@@ -37,7 +40,7 @@ def differences(one: Recipe, other: Recipe) -> set[str]:
 
 def test_the_promised_recipes_are_there():
     both = ["", "-8b", "-lora", "-8b-lora", "-no-geometry", "-8b-no-geometry", "-v1"]
-    assert set(NAMES) == {"rooms"} | {f"{task}{form}" for task in ("spatial", "scene") for form in both}
+    assert set(NAMES) == {*OURS} | {f"{task}{form}" for task in ("spatial", "scene") for form in both}
     assert list(recipes()) == NAMES
 
 
@@ -58,9 +61,9 @@ def test_published_files_say_where_they_are_from():
     for path in recipes_folder().rglob("*.yaml"):
         head = path.read_text(encoding="utf-8")
         assert head.startswith("# "), path
-        published = "lora" not in path.stem and path.stem not in ("rooms", "8b")
+        published = "lora" not in path.stem and path.stem not in (*OURS, "8b")
         assert ("arXiv 2505.24625v" in head) == published, path
-        if path.parent == recipes_folder() and path.stem != "rooms":
+        if path.parent == recipes_folder() and path.stem not in OURS:
             assert "ublished time" in head or "no published time" in head, path
 
 
@@ -118,7 +121,8 @@ def test_the_first_form_differs_where_the_paper_did(task):
 
 @pytest.mark.parametrize("name", GEOMETRY)
 def test_a_baseline_differs_in_the_geometry_alone(name):
-    baseline, whole = load_recipe(name), load_recipe(name.removesuffix("-no-geometry"))
+    whole = "rooms-arm" if name in ARMS else name.removesuffix("-no-geometry")
+    baseline, whole = load_recipe(name), load_recipe(whole)
     assert differences(baseline, whole) == {"description", "start"}
     changed = {"geometry_encoder": "none", "geometry_weights": None}
     assert baseline.start == whole.start.model_copy(update=changed)
@@ -139,6 +143,40 @@ def test_the_toy_runs_on_a_cpu_with_no_download():
     assert set_command(DATASETS["rooms"], recipe.data.sets["rooms"], Path("data/rooms")) == (
         "vgllm prepare rooms --scenes 20 --out data/rooms"
     )
+
+
+def test_each_stage_of_the_demo_starts_from_what_the_earlier_ones_wrote():
+    geometry, vision, rooms = map(load_recipe, DEMO)
+    assert (geometry.start.weights, vision.start.weights) == ("small", "small")
+    assert (rooms.start.weights, rooms.start.geometry_weights) == ("runs/rooms-vision/model", "runs/rooms-geometry/model")
+    assert geometry.data == vision.data == rooms.data.model_copy(update={"max_length": geometry.data.max_length})
+    kinds = [one.objective.kind for one in (geometry, vision, rooms)]
+    assert kinds == ["geometry", "regions", "answers"]
+    assert not (rooms.trained.geometry_encoder or rooms.trained.vision_tower or rooms.trained.connector)
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_all_arms_of_the_comparison_have_one_budget_and_differ_in_what_the_model_sees(name):
+    arm, shared, whole = load_recipe(name), load_recipe("rooms-arm"), load_recipe("rooms")
+    assert differences(arm, shared) <= {"description", "start", "objective"}
+    assert differences(shared, whole) == {"description", "run"}
+    assert arm.run == whole.run.model_copy(update={"epochs": shared.run.epochs})
+    # The model that is compared with the shipped one has at least a quarter of its budget.
+    assert 4 * arm.run.epochs >= whole.run.epochs
+    start = {
+        "rooms-arm": {},
+        "rooms-no-geometry": {"geometry_encoder": "none", "geometry_weights": None},
+        "rooms-random-geometry": {"geometry_weights": "random"},
+        "rooms-text-only": {
+            "geometry_encoder": "none",
+            "geometry_weights": None,
+            "patch_positions": False,
+            "blind": True,
+        },
+    }[name]
+    assert arm.start == whole.start.model_copy(update=start)
+    nothing_seen = {"boxes": 0, "words": 0, "pointing": 0} if name == "rooms-text-only" else {}
+    assert arm.objective == whole.objective.model_copy(update=nothing_seen)
 
 
 def test_every_key_says_what_it_means():
