@@ -47,5 +47,8 @@ lamp laptop left microwave monitor nightstand ottoman picture pillow plant refri
 toilet trash tv washing
 """
 
-WORDS = (*(f" {word}" for word in _WITHIN.split()), *_AT_THE_START.split())
+# A turn begins with three tokens, of which this is the second.
+_ROLES = ("system", "user", "assistant")
+
+WORDS = (*_ROLES, *(f" {word}" for word in _WITHIN.split()), *_AT_THE_START.split())
 """Words as they stand in the text: with the blank before them, or at the start of a sentence, a label or an answer."""

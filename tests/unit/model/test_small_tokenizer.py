@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.unit.data.harness import collect, request_for
 from vgcli_core.data.rooms.labels import NYU40
@@ -10,7 +11,7 @@ from vgcli_core.data.rooms.looks import COLOURS
 from vgcli_core.data.sample import IMAGE
 from vgcli_core.data.sources.rooms import DATASET
 from vgcli_core.geometry.boxes import OrientedBox
-from vgcli_core.model.processor import SYSTEM
+from vgcli_core.model.processor import SYSTEM, Processor
 from vgcli_core.model.small_tokenizer import small_tokenizer
 from vgcli_core.model.tokenizer import load_tokenizer
 from vgcli_core.text.answer_format import format_detection, format_grounding
@@ -112,3 +113,27 @@ def test_a_saved_tokenizer_reads_the_same(tmp_path: Path):
         assert list(loaded(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]) == ids_of(text)
     assert len(loaded) == len(TOKENIZER)
     assert (tmp_path / "tokenizer.json").stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("frames", [0, 2])
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        ask_prompt("How many chair(s) are in this room?"),
+        ask_prompt("?", ("bed", "chair")),
+        ground_prompt("this is the bed.", 2),
+        detect_prompt(2),
+        caption_prompt((0.43, -1.07, 3.71)),
+    ],
+)
+def test_a_model_is_asked_in_the_tokens_that_it_was_trained_on(prompt, frames):
+    processor = Processor(TOKENIZER, frame_width=84)
+    grid = torch.tensor([[1, 2, 2]] * frames).view(-1, 3)
+    names = [f"Frame-{number}: " if prompt.frame_names else "" for number in range(frames)]
+    asked = "".join(f"{name}{IMAGE}" for name in names) + ("\n" if frames else "") + prompt.text
+    turns = [{"from": "human", "value": asked}, {"from": "gpt", "value": "7"}]
+    encoded = processor.conversation(turns, grid)
+    expected = processor.prompt(prompt.text, grid, frame_names=prompt.frame_names)
+    assert encoded.input_ids.tolist()[: len(expected)] == expected
+    learnt = encoded.input_ids[encoded.labels != -100]
+    assert TOKENIZER.decode(learnt.tolist()) == "7<|im_end|>\n"
