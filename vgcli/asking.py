@@ -20,13 +20,12 @@ from vgcli_core.evaluation.plan import Asked, Share
 from vgcli_core.evaluation.run_folder import RunFolder
 from vgcli_core.evaluation.runner import Generate, Watch, answer, missing
 from vgcli_core.model.answer import Answerer
-from vgcli_core.model.demo import NAME as DEMO
 from vgcli_core.model.feature_cache import PREPROCESSING, FeatureCache
 from vgcli_core.model.frames_ahead import FramesAhead, NobodyWaits
 from vgcli_core.model.hub import checkpoint_folder
 from vgcli_core.model.machine import code_version, device_name, source_of, versions
 from vgcli_core.model.processor import SYSTEM
-from vgcli_core.predict.loading import check_folder, load
+from vgcli_core.predict.loading import find_model, load
 from vgcli_core.predict.pipeline import Predictor
 from vgcli_core.text.prompts import MAX_NEW_TOKENS, PromptRevision, Task, in_revision
 
@@ -158,11 +157,10 @@ def identity(load: Mapping[str, Any]) -> dict[str, Any]:
         CheckpointError: there is no such folder, and none on the hub, or it holds no checkpoint.
     """
     offline = bool(load.get("offline"))
-    if load.get("model") is None:
-        return {"name": DEMO, "seed": load.get("seed", 0)}
-    folder = checkpoint_folder(load["model"], offline=offline)
-    check_folder(folder)
-    found = source_of(str(load["model"]), folder)
+    name, folder = find_model(load.get("model"), offline=offline)
+    if folder is None:
+        return {"name": name, "seed": load.get("seed", 0)}
+    found = source_of(name, folder)
     if load.get("geometry") is not None:
         found["geometry"] = source_of(str(load["geometry"]), checkpoint_folder(load["geometry"], offline=offline))
         found["seed"] = load.get("seed", 0)  # of what joins the two

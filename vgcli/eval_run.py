@@ -34,7 +34,7 @@ class Wish:
         names: of benchmarks.
         data: folder of the prepared sets.
         out: run folder.
-        load: what `predict.loading.load` gets; "model" is None for the untrained demo.
+        load: what `predict.loading.load` gets; "model" is None for the demo model.
         how: the other fields of `asking.How`.
         split, limit: see `evaluation.plan.plan`.
         num_processes: on this machine; None for one on each GPU, or one.

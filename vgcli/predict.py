@@ -102,7 +102,8 @@ def predict(
         str | None,
         typer.Option(
             envvar="VGLLM_MODEL",
-            help="Checkpoint folder or hub name; without it, a tiny untrained demo.",
+            help='Checkpoint folder or hub name, or "tiny": random weights, for tests. '
+            "[dim]\\[default: the demo model, which knows synthetic rooms][/]",
             rich_help_panel=PANEL,
         ),
     ] = None,

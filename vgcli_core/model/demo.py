@@ -15,7 +15,7 @@ from vgcli_core.model.quiet import quiet_libraries
 from vgcli_core.model.vgllm import VGLLM, cast_parameters
 from vgcli_core.text.prompts import ask_prompt, caption_prompt, detect_prompt, ground_prompt
 
-NAME = "demo (tiny, random, untrained)"
+NAME = "tiny (random, untrained)"
 
 SPECIAL = (
     "<|endoftext|>",

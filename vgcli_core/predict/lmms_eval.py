@@ -46,7 +46,7 @@ class Adapter:
     """What lmms-eval calls; becomes a model together with its base class.
 
     Args:
-        pretrained: a checkpoint folder or a hub name; VGLLM_MODEL, and then the untrained demo model, when empty.
+        pretrained: a checkpoint folder or a hub name; VGLLM_MODEL, and then the demo model, when empty.
         num_frames: of a video, evenly spaced; all pictures of a question are shown.
         batch_size: questions about the same visuals that are decoded together; "auto" is `max_batch_size`, or 8.
         max_batch_size: see `batch_size`.

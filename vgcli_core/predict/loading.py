@@ -1,13 +1,14 @@
-"""Load a model to ask: a checkpoint folder, a hub name, or the untrained demo when nothing is named."""
+"""Load a model to ask: a checkpoint folder, a hub name, or one that is built in when nothing is named."""
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from vgcli_core.errors import CheckpointError, UsageError
 from vgcli_core.geometry.boxes import EulerConvention
 from vgcli_core.model.checkpoint import LoadReport, Options, load_model
-from vgcli_core.model.demo import NAME as DEMO
+from vgcli_core.model.demo import NAME as TINY_NAME
 from vgcli_core.model.demo import demo_model
 from vgcli_core.model.device import choose_placement
 from vgcli_core.model.hub import checkpoint_folder
@@ -18,6 +19,16 @@ from vgcli_core.predict.pipeline import Predictor
 from vgcli_core.text.prompts import PromptRevision
 
 MODEL_VARIABLE = "VGLLM_MODEL"
+DEMO = "demo"
+"""Names the model that ships with vgllm: small, and trained on synthetic rooms by the recipes of the same name."""
+TINY = "tiny"
+"""Names a tiny model with random weights, built in a moment, for tests."""
+SHIPPED = Path(__file__).parents[1] / "shipped" / "rooms"
+"""Folder of the demo model; installations that must be small may lack it."""
+
+_DEMO_NAME = "demo (synthetic rooms)"
+_ROOMS_ONLY = "the demo model knows synthetic rooms only; give --model for real videos"
+_NOT_SHIPPED = "this installation lacks the demo model: a tiny random one answers in its place; give --model"
 
 
 def load(
@@ -38,7 +49,8 @@ def load(
     """Load a model to ask.
 
     Args:
-        model: a checkpoint folder or a hub name; VGLLM_MODEL, and then the untrained demo model, when None.
+        model: a checkpoint folder, a hub name, or one that is built in: "demo", trained on synthetic rooms, or "tiny",
+            random, for tests. VGLLM_MODEL, and then "demo", when None; "tiny" where an installation lacks that.
         geometry: weights of VGGT or Pi3, for a plain Qwen2.5-VL folder.
         device: auto, cpu, cuda, cuda:1, mps.
         device_map: "auto" splits a large backbone over devices (transformers' own placement).
@@ -48,7 +60,7 @@ def load(
         prompt_revision: wording of its box prompts; the one that belongs to `euler_convention` when only that is given.
         revision: branch, tag or commit on the hub.
         offline: use only what is on this machine.
-        seed: of weights that no file holds: the demo model's, or a new fusion's.
+        seed: of weights that no file holds: the tiny model's, or a new fusion's.
         cache_features: folder where the encoders' features of frames are kept (`Predictor.cache_features`).
 
     Raises:
@@ -61,25 +73,47 @@ def load(
     if euler_convention is not None and prompt_revision is None:
         prompt_revision = 1 if euler_convention == "zxy" else 2
     options = Options(device, dtype, attention, device_map, euler_convention, prompt_revision, seed=seed)
-    chosen = model or os.environ.get(MODEL_VARIABLE) or None
-    if chosen is None:
-        if geometry is not None:
-            fix = "give a plain Qwen2.5-VL folder with --model"
-            raise UsageError("--geometry needs a model to join", where="--geometry", fix=fix)
-        predictor = _demo(options)
+    name, folder = find_model(model, revision=revision, offline=offline)
+    if geometry is not None and folder in (None, SHIPPED):
+        fix = "give a plain Qwen2.5-VL folder with --model"
+        raise UsageError("--geometry needs a model to join", where="--geometry", fix=fix)
+    if folder is None:
+        predictor = _tiny(options, notes=() if _asked_for(model) else (_NOT_SHIPPED,))
     else:
-        folder = checkpoint_folder(chosen, revision=revision, offline=offline)
-        check_folder(folder)
         encoder = checkpoint_folder(geometry, offline=offline) if geometry is not None else None
         tokenizer = load_tokenizer(folder)
         # A folder, or a pinned revision, may hold files from before the convention changed under the same name.
-        hub_name = "" if Path(chosen).exists() or revision else str(chosen)
+        hub_name = "" if folder == SHIPPED or Path(name).exists() or revision else name
         network, report = load_model(folder, options, name=hub_name, geometry=encoder)
-        predictor = Predictor(network, tokenizer, report, name=str(chosen), seed=seed)
+        if folder == SHIPPED:
+            name, report = _DEMO_NAME, replace(report, notes=(_ROOMS_ONLY, *report.notes))
+        predictor = Predictor(network, tokenizer, report, name=name, seed=seed)
     if cache_features is not None:
         predictor.cache_features(cache_features)
     predictor.load_seconds = time.perf_counter() - started
     return predictor
+
+
+def find_model(
+    model: str | Path | None, *, revision: str | None = None, offline: bool = False
+) -> tuple[str, Path | None]:
+    """Return the name and the folder of the model that `load` loads; "tiny" has no folder.
+
+    A folder of that name goes before what is built in, as it goes before the hub. Raises CheckpointError: there is no
+    such folder, and none on the hub, or it holds no checkpoint.
+    """
+    asked = _asked_for(model)
+    if asked not in ("", DEMO, TINY) or (asked and Path(asked).exists()):
+        folder = checkpoint_folder(asked, revision=revision, offline=offline)
+        check_folder(folder)
+        return asked, folder
+    shipped = (SHIPPED / "model.safetensors").is_file()
+    if asked == TINY or not (asked or shipped):
+        return TINY, None
+    if not shipped:
+        fix = f'give a checkpoint, or "{TINY}" for a random model'
+        raise CheckpointError("this installation lacks the demo model", where=str(SHIPPED), fix=fix)
+    return DEMO, SHIPPED
 
 
 def check_folder(folder: Path) -> None:
@@ -103,7 +137,11 @@ def _refuse_run(folder: Path) -> None:
     )
 
 
-def _demo(options: Options) -> Predictor:
+def _asked_for(model: str | Path | None) -> str:
+    return str(model or os.environ.get(MODEL_VARIABLE) or "")
+
+
+def _tiny(options: Options, *, notes: tuple[str, ...]) -> Predictor:
     network, tokenizer = demo_model(seed=options.seed)
     stated = {"euler_convention": options.euler_convention, "prompt_revision": options.prompt_revision}
     given = {key: value for key, value in stated.items() if value is not None}
@@ -120,5 +158,5 @@ def _demo(options: Options) -> Predictor:
     network.backbone.model.set_attn_implementation(placement.attention)
     network.to(placement.device)
     cast_parameters(network, placement.dtype)
-    report = LoadReport(None, "generation-2", parameters)
-    return Predictor(network, tokenizer, report, name=DEMO, seed=options.seed)
+    report = LoadReport(None, "generation-2", parameters, notes=notes)
+    return Predictor(network, tokenizer, report, name=TINY_NAME, seed=options.seed)
