@@ -113,6 +113,13 @@ def test_a_median_is_right_to_a_step(values):
     assert found == pytest.approx(min(sorted(values)[len(values) // 2], 10), abs=0.01)
 
 
+def test_a_median_may_be_of_a_part():
+    values, within = np.array([1.0, 7.0, 3.0, 9.0]), np.array([True, False, True, True])
+    found = median("error", values, step=0.5, largest=10, of="near", within=within)
+    assert found.scores() == pytest.approx([3.25])
+    assert (found.metrics[0].of, found.metrics[0].n) == ("near", 3)
+
+
 def test_of_an_even_number_the_lower_value_in_the_middle_is_the_median():
     # The only value in the bin from 1 to 1.5 counts as in its middle.
     assert median("error", np.array([1.0, 7.0]), step=0.5, largest=10).scores() == pytest.approx([1.25])

@@ -207,11 +207,18 @@ def _errors(items: Sequence[Item[RoomsTruth]], overlaps: Floats, rules: str) -> 
     turn[placed] = np.degrees(off.rotation)
     near = (placed & (distance <= NEAR)).astype(np.float64)
     means = []
-    for of, within in ({"": np.ones(len(items), dtype=np.bool_)} | _parts(items)).items():
+    parts = {"": np.ones(len(items), dtype=np.bool_)} | _parts(items)
+    for of, within in parts.items():
         means += accuracies(overlaps, {of: within}) if of else []  # ScanRefer's rules give those of all
         means += [Mean("centre error", of, distance, within & placed), Mean(f"within {NEAR:g} m", of, near, within)]
     means += [Mean("size error", "", size, placed), Mean("rotation error", "", turn, placed)]
-    return [tally_of(means), median("median centre error", distance, step=STEP, largest=FARTHEST)]
+    middle = "median centre error"
+    medians = [
+        median(middle, distance, step=STEP, largest=FARTHEST, of=of, within=within)
+        for of, within in parts.items()
+        if not of.startswith("label: ")
+    ]
+    return [tally_of(means), *medians]
 
 
 def _parts(items: Sequence[Item[RoomsTruth]]) -> dict[str, Bools]:

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vgcli_core.geometry.boxes import Floats
 
@@ -148,7 +149,9 @@ def side_by_side(parts: Sequence[tuple[Tally, Sequence[int]]], total: int) -> Ta
     return Tally(tuple(metric for tally, _ in parts for metric in tally.metrics), np.hstack(blocks), combine)
 
 
-def median(name: str, values: Floats, *, step: float, largest: float) -> Tally:
+def median(
+    name: str, values: Floats, *, step: float, largest: float, of: str = "", within: NDArray[np.bool_] | None = None
+) -> Tally:
     """Return the median of values, the lower one of the two in the middle of an even number, to within one step.
 
     A median is no function of plain sums, but one of the histogram: what a sample adds is a 1 in the bin of its value.
@@ -159,11 +162,14 @@ def median(name: str, values: Floats, *, step: float, largest: float) -> Tally:
         values: [N], not negative; `largest` and more (infinity too) count as `largest`.
         step: width of a bin.
         largest: a multiple of `step`.
+        of: what part of the samples it is of.
+        within: [N] which samples are of that part; all when None.
     """
+    chosen = np.ones(len(values), dtype=np.bool_) if within is None else within
     bins = round(largest / step)
     sums = np.zeros((len(values), bins + 1))
     places = np.minimum(np.minimum(values, largest) / step, bins).astype(np.intp)
-    sums[np.arange(len(values)), places] = 1
+    sums[np.arange(len(values)), places] = chosen
 
     def combine(counts: Floats) -> Floats:
         upto = counts.cumsum(axis=-1)
@@ -174,4 +180,4 @@ def median(name: str, values: Floats, *, step: float, largest: float) -> Tally:
         found = (place + (rank - before - 0.5) / inside) * step
         return np.where(rank > 0, np.minimum(found, largest), np.nan)  # the last bin has no width
 
-    return Tally((Metric(name, "", len(values)),), sums, combine)
+    return Tally((Metric(name, of, int(chosen.sum())),), sums, combine)
