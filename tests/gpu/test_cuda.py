@@ -39,8 +39,8 @@ def exact_matrix_products():
 
 
 def test_float32_answers_are_those_of_the_cpu(video):
-    there = load(device="cuda", dtype="float32").answer(video, QUESTIONS, sampling=FOUR)
-    here = load(device="cpu").answer(video, QUESTIONS, sampling=FOUR)
+    there = load("tiny", device="cuda", dtype="float32").answer(video, QUESTIONS, sampling=FOUR)
+    here = load("tiny", device="cpu").answer(video, QUESTIONS, sampling=FOUR)
     assert [a.text for a in there.answers] == [a.text for a in here.answers]
     assert there.model.device.startswith("cuda")
 
@@ -66,7 +66,7 @@ def test_questions_of_a_benchmark_have_the_answers_of_the_cpu_while_frames_are_r
     root = write_set(tmp_path, samples) / "vsi_bench"
     found = {}
     for device in ("cuda", "cpu"):
-        predictor = load(device=device, dtype="float32", cache_features=tmp_path / "cache" / device)
+        predictor = load("tiny", device=device, dtype="float32", cache_features=tmp_path / "cache" / device)
         width, decoding = predictor.processor.frame_width, {"ask": predictor.decoding(8)}
         ask = partial(Answerer, predictor.model, predictor.processor, decoding=decoding, batch_size=2)
         # Frames are read by processes that start while this one holds a GPU.
@@ -80,7 +80,7 @@ def test_questions_of_a_benchmark_have_the_answers_of_the_cpu_while_frames_are_r
 
 @pytest.mark.skipif(find_spec("flash_attn") is None, reason="flash-attn is not installed")
 def test_flash_attention_is_taken_by_auto_and_reported(video):
-    model = load(device="cuda", dtype="bfloat16")
+    model = load("tiny", device="cuda", dtype="bfloat16")
     assert model.info().attention == "flash_attention_2"
     assert model.answer(video, QUESTIONS, sampling=FOUR).answers
 

@@ -92,7 +92,7 @@ def _label(plan: Plan) -> str:
     """A grounding answer names no object; the description that was sent does."""
     lines = plan.prompt.text.splitlines()
     texts = [line.removeprefix("Text: ") for line in lines if line.startswith("Text: ")]
-    return texts[0] if texts else plan.question.text
+    return texts[0].removesuffix(".") if texts else plan.question.text
 
 
 def _explained(reason: str, num_frames: int) -> str:

@@ -125,8 +125,9 @@ def _plan_auto(question: Question, revision: PromptRevision) -> Plan:
     if asks_for_all_boxes(question.text):
         reason = "task detect: the question asks for all objects (use --task ask to ask in words)"
         return Plan(question, "detect", detect_prompt(revision), reason)
-    description = described_object(question.text)
-    if description:
+    thing = described_object(question.text)
+    if thing:
+        description = _as_sentence(thing)
         reason = (
             f'task ground: the question asks for a place; sent as the description "{description}" '
             "(use --task ask to ask in words)"
@@ -149,14 +150,20 @@ def _plan_task(question: Question, task: Task, revision: PromptRevision) -> Plan
 def _plan_ground(question: Question, revision: PromptRevision) -> Plan:
     reworded = described_object(question.text, commands=False)
     if reworded:
-        reason = f'sent as the description "{reworded}"'
-        return Plan(question, "ground", ground_prompt(reworded, revision), reason)
+        description = _as_sentence(reworded)
+        reason = f'sent as the description "{description}"'
+        return Plan(question, "ground", ground_prompt(description, revision), reason)
     description = " ".join(question.text.split()).rstrip("? ")
     if not description:
         raise UsageError(
             "there is no description", where=question.where, fix='describe one object, for example "the red chair"'
         )
-    return Plan(question, "ground", ground_prompt(description, revision))
+    return Plan(question, "ground", ground_prompt(_as_sentence(description), revision))
+
+
+def _as_sentence(description: str) -> str:
+    """Return a description with the full stop that those have which models are trained on."""
+    return description if description.endswith((".", "!")) else f"{description}."
 
 
 def _plan_detect(question: Question, revision: PromptRevision) -> Plan:

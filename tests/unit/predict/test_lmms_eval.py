@@ -65,13 +65,13 @@ def get_model(repository: Path, *, force_simple: bool = False) -> type[Any]:
 def model(request, repository) -> Any:
     made = get_model(repository, force_simple=request.param == "simple")
     return made.create_from_arg_string(
-        f"num_frames={FRAMES},dtype=float32", {"batch_size": "2", "max_batch_size": None, "device": "cpu"}
+        f"pretrained=tiny,num_frames={FRAMES},dtype=float32", {"batch_size": "2", "max_batch_size": None, "device": "cpu"}
     )
 
 
 @pytest.fixture(scope="module")
 def predictor():
-    return load(device="cpu", dtype="float32")
+    return load("tiny", device="cpu", dtype="float32")
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_pictures_arrays_readers_and_lists_show_the_frames_of_the_video(reposito
 
 
 def test_text_between_pictures_and_a_system_prompt_reach_the_model_in_their_places(repository, videos):
-    chat = get_model(repository)(dtype="float32", device="cpu", batch_size=8)
+    chat = get_model(repository)(pretrained="tiny", dtype="float32", device="cpu", batch_size=8)
     pictures = [Image.fromarray(frame) for frame in read_frames(videos[0], Sampling(num_frames=2)).images]
     first, second = ({"type": "image", "url": picture} for picture in pictures)
 
@@ -233,7 +233,7 @@ def test_questions_without_visuals_are_refused(model):
     ],
 )
 def test_messages_that_cannot_be_shown_are_refused(repository, messages, words):
-    chat = get_model(repository)(device="cpu")
+    chat = get_model(repository)(pretrained="tiny", device="cpu")
     chat.task_dict = {"mine": {"test": [messages]}}
     with pytest.raises(VgllmError, match=words) as refused:
         chat.generate_until([Instance(("", lambda doc: doc, SETTINGS, 0, "mine", "test"))])
@@ -269,7 +269,7 @@ def test_arguments_reach_the_model(repository, monkeypatch, tmp_path, videos):
     monkeypatch.setenv("RANK", "3")
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    words = f"num_frames=2,dtype=bfloat16,cache_features={tmp_path}"
+    words = f"pretrained=tiny,num_frames=2,dtype=bfloat16,cache_features={tmp_path}"
     made = get_model(repository).create_from_arg_string(words, {"batch_size": "auto", "max_batch_size": 5})
     assert (made.num_frames, made.batch_size, made.rank, made._world_size) == (2, 5, 3, 4)
     assert (str(made.device), made.predictor.info().dtype) == ("cpu", "bfloat16")
@@ -285,14 +285,14 @@ def test_each_of_several_processes_has_its_own_gpu(monkeypatch):
 
 
 def test_remarks_are_logged_once_each(repository, caplog, tmp_path):
-    chat = get_model(repository)(device="cpu", num_frames=2)
+    chat = get_model(repository)(pretrained="tiny", device="cpu", num_frames=2)
     tall = [Image.fromarray(np.full((200, 100, 3), shade, dtype=np.uint8)) for shade in (0, 99)]
     Task([([picture], TEXTS[0]) for picture in tall]).answers(chat)
     assert [record.message[:9] for record in caplog.records] == ["untrained", "portrait:"]
 
 
 def test_clean_lets_go_of_the_model(repository):
-    made = get_model(repository)(device="cpu")
+    made = get_model(repository)(pretrained="tiny", device="cpu")
     made.clean()
     assert made.cleaned
     assert not hasattr(made, "predictor")

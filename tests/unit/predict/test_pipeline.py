@@ -27,7 +27,7 @@ SIX = Sampling(num_frames=6)
 
 @pytest.fixture(scope="module")
 def model() -> Predictor:
-    return load(device="cpu")
+    return load("tiny", device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +56,13 @@ def test_the_video_is_encoded_once_and_its_prefix_read_once_per_prompt_layout(mo
 
 
 def test_cached_features_give_the_same_answers_and_no_frame_is_encoded_again(video, tmp_path):
-    plain = load(device="cpu").answer(video, QUESTIONS, sampling=SIX)
+    plain = load("tiny", device="cpu").answer(video, QUESTIONS, sampling=SIX)
     for calls, frames in ((1, 6), (0, 0)):  # another process finds what the first one left
-        again = load(device="cpu", cache_features=tmp_path).answer(video, QUESTIONS, sampling=SIX)
+        again = load("tiny", device="cpu", cache_features=tmp_path).answer(video, QUESTIONS, sampling=SIX)
         assert [a.text for a in again.answers] == [a.text for a in plain.answers]
         assert (again.counts["encoder_calls"], again.counts["frames_encoded"]) == (calls, frames)
-    fewer = load(device="cpu", cache_features=tmp_path).answer(video, QUESTIONS[:1], sampling=Sampling(num_frames=5))
-    other = load(device="cpu", cache_features=tmp_path, seed=1).answer(video, QUESTIONS[:1], sampling=SIX)
+    fewer = load("tiny", device="cpu", cache_features=tmp_path).answer(video, QUESTIONS[:1], sampling=Sampling(num_frames=5))
+    other = load("tiny", device="cpu", cache_features=tmp_path, seed=1).answer(video, QUESTIONS[:1], sampling=SIX)
     assert fewer.counts["encoder_calls"] == other.counts["encoder_calls"] == 1, "other frames, other weights"
 
 
@@ -177,7 +177,7 @@ def test_the_result_is_strict_json_that_can_be_understood_alone(model, video):
     assert plain["conventions"]["euler"].startswith("intrinsic ZXY")
     answer = plain["answers"][0]
     assert answer["prompt"].endswith("in the frame's coordinates.\n")
-    assert "Text: The sink\n" in answer["prompt"]
+    assert "Text: The sink.\n" in answer["prompt"]
     assert answer["frame_names"] is True
     assert plain["model"]["untrained"] is True
     assert plain["model"]["attention"] == "sdpa"
@@ -258,7 +258,7 @@ def test_boxes_of_a_model_nobody_knows_the_convention_of_are_refused_before_any_
 
 
 def test_stating_only_the_convention_brings_the_prompts_that_belong_to_it():
-    old = load(device="cpu", euler_convention="zxy").model.config
+    old = load("tiny", device="cpu", euler_convention="zxy").model.config
     assert (old.euler_convention, old.prompt_revision) == ("zxy", 1)
 
 
@@ -369,7 +369,7 @@ def test_the_folder_of_a_run_is_not_a_model(tmp_path):
 
 
 def test_a_model_that_always_saw_as_many_frames_sees_as_many_for_every_task(video):
-    predictor = load(device="cpu")
+    predictor = load("tiny", device="cpu")
     predictor.model.config = predictor.model.config.model_copy(update={"num_frames": 3})
     asked = [Question("how many chairs are there?"), Question(task="detect")]
     result = predictor.answer(video, asked, max_new_tokens=1)

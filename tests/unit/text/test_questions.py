@@ -12,8 +12,8 @@ from vgcli_core.text.questions import Question, plan, read_questions
 def test_a_where_question_is_sent_as_a_description_and_says_so():
     found = plan(Question("Where's my IKEA mug on the table?"), 2)
     assert found.task == "ground"
-    assert found.prompt == ground_prompt("My ikea mug on the table", 2)
-    assert '"My ikea mug on the table"' in found.reason  # what is said is what is sent
+    assert found.prompt == ground_prompt("My ikea mug on the table.", 2)
+    assert '"My ikea mug on the table."' in found.reason  # what is said is what is sent
     assert "--task ask" in found.reason
     assert found.question.text == "Where's my IKEA mug on the table?"
 
@@ -36,17 +36,17 @@ def test_plain_wishes_for_all_boxes_are_detected():
 
 def test_ground_rewords_questions_and_keeps_descriptions():
     reworded = plan(Question("where is the sink?", task="ground"), 2)
-    assert reworded.prompt == ground_prompt("the sink", 2)
-    assert reworded.reason == 'sent as the description "The sink"'
+    assert reworded.prompt == ground_prompt("the sink.", 2)
+    assert reworded.reason == 'sent as the description "The sink."'
     kept = plan(Question("find the chair.  it is\nbrown.", task="ground"), 2)
     assert kept.prompt == ground_prompt("Find the chair. it is brown.", 2)
     assert kept.reason == ""
-    assert plan(Question(" the red chair ?", task="ground"), 2).prompt == ground_prompt("the red chair", 2)
+    assert plan(Question(" the red chair ?", task="ground"), 2).prompt == ground_prompt("the red chair.", 2)
 
 
 def test_the_revision_reaches_the_prompt():
     assert plan(Question(task="detect"), 1).prompt == detect_prompt(1)
-    assert plan(Question("where is the sink"), 1).prompt == ground_prompt("the sink", 1)
+    assert plan(Question("where is the sink"), 1).prompt == ground_prompt("the sink.", 1)
 
 
 @pytest.mark.parametrize("text", ["", " ", "list all objects", "Detect the 3D bounding boxes"])
