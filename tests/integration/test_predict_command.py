@@ -1,4 +1,4 @@
-"""`vgllm predict` as a user runs it: a new process, a real video, the tiny demo model."""
+"""`vgllm predict` as a user runs it: a new process, a real video, the tiny random model."""
 
 import json
 import os
@@ -12,10 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from vgcli.main import app
+from vgcli_core.predict.loading import SHIPPED
 from vgcli_core.predict.result import SCHEMA
 
 QUESTION = "where is the sink?"
-QUICK = ("--num-frames", "4", "--max-new-tokens", "8")
+QUICK = ("--num-frames", "4", "--max-new-tokens", "8", "--model", "tiny")
 
 
 def command(*words: str) -> list[str]:
@@ -56,12 +57,27 @@ def test_a_question_about_a_real_video_gets_a_readable_answer(vgllm, kitchen):
     assert done.returncode == 0, done.stderr
     assert f"question    {QUESTION}" in done.stdout
     assert "task        ground" in done.stdout
-    assert "Text: The sink" in " ".join(done.stdout.split())
+    assert "Text: The sink." in " ".join(done.stdout.split())
     assert "untrained" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "\x1b" not in done.stdout + done.stderr
     assert "frames      4 of " in done.stderr
     assert "Warning" not in done.stderr
+
+
+def test_without_a_model_the_one_that_ships_answers_and_says_what_it_knows(vgllm, kitchen):
+    if not (SHIPPED / "model.safetensors").is_file():
+        pytest.skip("the demo model is not in this clone: vgcli_core/shipped/rooms holds no model.safetensors")
+    done = vgllm(kitchen, QUESTION, "--max-new-tokens", "8", "--json")
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    assert shown["model"]["name"] == "demo (synthetic rooms)"
+    assert shown["model"]["untrained"] is False
+    assert "note: the demo model knows synthetic rooms only; give --model for real videos\n" in done.stderr
+    assert shown["notes"][0] == "the demo model knows synthetic rooms only; give --model for real videos"
+    # As many frames as in its training, over the whole clip of 61.
+    assert [frame["index"] for frame in shown["frames"]] == [0, 20, 40, 60]
+    assert "\nText: The sink.\n" in shown["answers"][0]["prompt"]
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +96,7 @@ def test_json_and_out_hold_the_documented_form_and_nothing_else(written):
     assert shown["schema"] == SCHEMA
     assert shown["conventions"]["euler"].startswith("intrinsic ZXY")
     assert [answer["task"] for answer in shown["answers"]] == ["ground", "ask"]
-    assert "Text: The sink" in shown["answers"][0]["prompt"]
+    assert "Text: The sink." in shown["answers"][0]["prompt"]
     assert [frame["position"] for frame in shown["frames"]] == [0, 1, 2, 3]
     assert shown["counts"]["encoder_calls"] == 1
     assert shown["model"]["untrained"] is True
@@ -147,7 +163,8 @@ def test_bad_input_is_the_same_in_a_process_of_its_own(vgllm):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
 def test_ctrl_c_exits_with_130_in_one_line_and_leaves_nothing(kitchen, repository, tmp_path):
-    words = command(kitchen, QUESTION, "--num-frames", "32", "--max-new-tokens", "2000", "--out", str(tmp_path / "out"))
+    long = ("--model", "tiny", "--num-frames", "32", "--max-new-tokens", "2000")
+    words = command(kitchen, QUESTION, *long, "--out", str(tmp_path / "out"))
     running = subprocess.Popen(
         words, env=environment(repository), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -65,7 +65,8 @@ def get_model(repository: Path, *, force_simple: bool = False) -> type[Any]:
 def model(request, repository) -> Any:
     made = get_model(repository, force_simple=request.param == "simple")
     return made.create_from_arg_string(
-        f"pretrained=tiny,num_frames={FRAMES},dtype=float32", {"batch_size": "2", "max_batch_size": None, "device": "cpu"}
+        f"pretrained=tiny,num_frames={FRAMES},dtype=float32",
+        {"batch_size": "2", "max_batch_size": None, "device": "cpu"},
     )
 
 
@@ -118,7 +119,9 @@ def test_pictures_arrays_readers_and_lists_show_the_frames_of_the_video(reposito
             batch.asnumpy = lambda: every[places]
             return batch
 
-    simple = get_model(repository, force_simple=True)(num_frames=FRAMES, dtype="float32", device="cpu")
+    simple = get_model(repository, force_simple=True)(
+        pretrained="tiny", num_frames=FRAMES, dtype="float32", device="cpu"
+    )
     pictures = [Image.fromarray(frame) for frame in frames]
     kinds = [pictures, [pictures], [pictures[0], pictures[1:]], [every], [Reader()], list(frames), [Path(videos[0])]]
     found = Task([(visuals, TEXTS[0]) for visuals in kinds]).answers(simple)

@@ -61,7 +61,9 @@ def test_cached_features_give_the_same_answers_and_no_frame_is_encoded_again(vid
         again = load("tiny", device="cpu", cache_features=tmp_path).answer(video, QUESTIONS, sampling=SIX)
         assert [a.text for a in again.answers] == [a.text for a in plain.answers]
         assert (again.counts["encoder_calls"], again.counts["frames_encoded"]) == (calls, frames)
-    fewer = load("tiny", device="cpu", cache_features=tmp_path).answer(video, QUESTIONS[:1], sampling=Sampling(num_frames=5))
+    fewer = load("tiny", device="cpu", cache_features=tmp_path).answer(
+        video, QUESTIONS[:1], sampling=Sampling(num_frames=5)
+    )
     other = load("tiny", device="cpu", cache_features=tmp_path, seed=1).answer(video, QUESTIONS[:1], sampling=SIX)
     assert fewer.counts["encoder_calls"] == other.counts["encoder_calls"] == 1, "other frames, other weights"
 
