@@ -1,6 +1,6 @@
 """Ask a video from Python: python examples/ask_a_video.py [VIDEO [QUESTION [MODEL]]]
 
-Without MODEL (a checkpoint folder or a hub name) a tiny random model answers, and its answer means nothing.
+Without MODEL (a checkpoint folder or a hub name) the demo model answers, which knows synthetic rooms only.
 """
 
 import sys
@@ -21,8 +21,8 @@ def main(video: str = str(KITCHEN), question: str = "where is the sink?", model:
         print(
             f"{found.box.label}: {x:.2f} right, {y:.2f} down, {z:.2f} forward (m) of the camera of frame {found.frame}"
         )
-    if result.model.untrained:
-        print("The weights are random and untrained: this answer means nothing.")
+    for note in result.notes:
+        print(f"note: {note}")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def truth(room: Room) -> dict[str, Any]:
 def main() -> None:
     """Film the room; write the truth as JSON, or print that of the first frame."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("kitchen.mp4"))
+    parser.add_argument("--out", type=Path, default=Path("room.mp4"))
     parser.add_argument("--truth", type=Path, help="write intrinsics, cameras and boxes to this JSON file")
     parser.add_argument("--frames", type=int, default=61, help="how many frames the walk takes")
     parser.add_argument("--room", type=int, default=KITCHEN, help="number of the room; the default is the kitchen")

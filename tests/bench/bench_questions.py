@@ -3,7 +3,7 @@
 "Alone" asks the ten one by one, each encoding the video again; "together" asks them in one call. The answers are
 compared: in float32 they must be the same, token for token; in bfloat16 the share that differs is printed.
 
-    python tests/bench/bench_questions.py [--model FOLDER] [--dtype float32] [--num-frames 16] [--device cpu]
+    python tests/bench/bench_questions.py [--model demo] [--dtype float32] [--num-frames 16] [--device cpu]
 """
 
 import argparse
@@ -19,11 +19,11 @@ from vgcli_core.predict.result import Result
 from vgcli_core.text.questions import Question
 
 VIDEO = Path(__file__).parents[2] / "examples" / "rooms" / "kitchen.mp4"
-THINGS = ("sink", "stove", "fridge", "table", "window", "door", "red pot", "plant", "chair", "cutting board")
+THINGS = ("sink", "stove", "refrigerator", "desk", "bathtub", "toilet", "cabinet", "door", "window", "green chair")
 
 
 def predictor(args: argparse.Namespace) -> Predictor:
-    """Load the model named, or the demo at the trained width so that the frames cost something."""
+    """Load the model named, or the tiny one at the trained width so that the frames cost something."""
     if args.model:
         return load(args.model, dtype=args.dtype, device=args.device)
     import torch
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--num-frames", type=int, default=8)
-    parser.add_argument("--width", type=int, default=280, help="frame width of the demo model")
+    parser.add_argument("--width", type=int, default=280, help="frame width of the tiny model")
     parser.add_argument("--max-new-tokens", type=int, default=60)
     args = parser.parse_args()
     model = predictor(args)

@@ -1,4 +1,4 @@
-"""What an installation gets: a wheel with the recipes inside, and every imported library declared and pinned."""
+"""What an installation gets: a wheel with recipes and demo model, and every imported library declared and pinned."""
 
 import ast
 import re
@@ -64,6 +64,16 @@ def test_recipes_can_be_read_from_a_wheel_and_from_a_clone(wheel, repository, tm
             path.relative_to(original): path.read_bytes() for path in original.rglob("*") if path.is_file()
         }
         assert Path("README.md") in files
+
+
+def test_the_demo_model_is_in_the_wheel(wheel, repository):
+    root = repository / "vgcli_core" / "shipped"
+    if not (root / "rooms" / "model.safetensors").is_file():
+        pytest.skip("the demo model is not in this clone: vgcli_core/shipped/rooms holds no model.safetensors")
+    with zipfile.ZipFile(wheel) as archive:
+        inside = {name: archive.read(name) for name in archive.namelist() if name.startswith("vgcli_core/shipped/")}
+    there = [path for path in root.rglob("*") if path.is_file()]
+    assert inside == {f"vgcli_core/shipped/{path.relative_to(root).as_posix()}": path.read_bytes() for path in there}
 
 
 def test_every_imported_library_is_declared(project, repository):
