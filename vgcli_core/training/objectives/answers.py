@@ -14,7 +14,7 @@ from vgcli_core.training.examples import Example, Examples, MicroBatch
 from vgcli_core.training.objectives.hinted import MEASURES, HintedInputs, HintedLoss, hinted_inputs
 from vgcli_core.training.objectives.hints import Hints, NumberWords
 from vgcli_core.training.recipe import Recipe
-from vgcli_core.training.rows import inputs_of, placed, rows_of
+from vgcli_core.training.rows import blank, inputs_of, placed, rows_of
 
 
 class LossOf(nn.Module):
@@ -82,7 +82,7 @@ class Answers:
         )
         if self._words is None:
             return inputs
-        rows = rows_of(batch.examples, self._processor, questions=questions)
+        rows = rows_of(batch.examples or [blank(self._processor)], self._processor, questions=questions)
         places = list(placed(rows, self._processor))
         vocabulary = self._model.backbone.vocabulary
         return hinted_inputs(inputs, places, self._recipe.objective, self._words, vocabulary).to(self._device)

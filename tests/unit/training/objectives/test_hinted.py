@@ -10,9 +10,10 @@ from vgcli_core.model.pixels import pixels_of
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.small import small_model
 from vgcli_core.training.examples import Example, MicroBatch
+from vgcli_core.training.objectives.answers import Answers
 from vgcli_core.training.objectives.hinted import HintedLoss, hinted_inputs
 from vgcli_core.training.objectives.hints import BOX, Hint, NumberWords, numbers_in
-from vgcli_core.training.recipe import Objective
+from vgcli_core.training.recipe import Batch, Data, DataSet, Objective, Recipe, Start
 from vgcli_core.training.rows import inputs_of, placed, rows_of
 
 LABELS = ("bed", "sink")
@@ -131,3 +132,21 @@ def test_all_hinted_losses_fall_and_without_hints_the_loss_is_the_answers(model,
         bare = inputs(plain, processor, words, questions=5, vocabulary=network.backbone.vocabulary)
         loss.losses = Objective(boxes=1.0, pointing=1.0, numbers=0.05)
         assert float(loss(bare)) == pytest.approx(float(network.loss_sum(bare.inputs)), rel=1e-5)
+
+
+@pytest.mark.parametrize("questions", [1, 5])
+def test_an_empty_turn_learns_nothing_and_runs_every_part(processor, questions):
+    network = small_model(seed=2)[0]
+    network.geometry_encoder.requires_grad_(False)
+    recipe = Recipe(
+        start=Start(weights="small", geometry_weights=None, frame_width=168),
+        objective=LOSSES,
+        data=Data(sets={"rooms": DataSet(dataset="rooms")}),
+        batch=Batch(questions=questions),
+    )
+    answers = Answers(recipe, network, processor, torch.device("cpu"))
+    loss = answers.module(answers.inputs(MicroBatch(), 0))
+    assert float(loss.detach()) == 0
+    # Several processes add up gradients of the same parameters, whichever of them has samples.
+    loss.backward()
+    assert [name for name, one in answers.module.named_parameters() if one.requires_grad and one.grad is None] == []
