@@ -148,7 +148,10 @@ def test_the_toy_runs_on_a_cpu_with_no_download():
 def test_each_stage_of_the_demo_starts_from_what_the_earlier_ones_wrote():
     geometry, vision, rooms = map(load_recipe, DEMO)
     assert (geometry.start.weights, vision.start.weights) == ("small", "small")
-    assert (rooms.start.weights, rooms.start.geometry_weights) == ("runs/rooms-vision/model", "runs/rooms-geometry/model")
+    assert (rooms.start.weights, rooms.start.geometry_weights) == (
+        "runs/rooms-vision/model",
+        "runs/rooms-geometry/model",
+    )
     same = [{(one.folder, one.prepare) for one in recipe.data.sets.values()} for recipe in (geometry, vision, rooms)]
     assert len(same[0]) == 1
     assert same[0] == same[1] == same[2]
