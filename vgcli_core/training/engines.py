@@ -103,7 +103,7 @@ class Plain(_Base):
     optimizer: Optimizers
 
     def _optimizer(self, groups: list[dict[str, Any]]) -> Optimizers:
-        return Optimizers(groups, self.optim, self.processes.device)
+        return Optimizers(groups, self.optim, self.processes.device, self.model.feature_dtype or torch.float32)
 
     def _prepare(self, module: nn.Module) -> nn.Module:
         prepared: nn.Module = self.processes.accelerator.prepare_model(module)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vgcli_core.training.muon import MOMENT, Muon
 from vgcli_core.training.recipe import Optim, Part
 
 # Which learning rate each part has; the three groups of the paper's training code.
@@ -25,7 +26,7 @@ GROUPS: dict[Part, str] = {
 
 
 _ADAMW_MOMENTS = {name: name for name in ("exp_avg", "exp_avg_sq")}
-_MUON_MOMENTS = {"exp_avg": "momentum_buffer"}
+_MUON_MOMENTS = {"exp_avg": MOMENT}
 
 
 def parameter_groups(
@@ -70,18 +71,23 @@ class Optimizers:
     Muon's updates are orthogonal matrices: a network from scratch learns in fewer steps. Embeddings, heads, norms and
     biases stay with AdamW, as its author recommends.
 
-    Source: https://kellerjordan.github.io/posts/muon; torch.optim.Muon.
+    `dtype` is that of Muon's own products. Source: https://kellerjordan.github.io/posts/muon.
     """
 
-    def __init__(self, groups: list[dict[str, Any]], optim: Optim, device: torch.device) -> None:
+    def __init__(
+        self,
+        groups: list[dict[str, Any]],
+        optim: Optim,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         rest, matrices = groups, []
         if optim.muon_lr is not None:
             rest = [found for group in groups if (found := _part(group, inside_layers=False))["params"]]
             matrices = [found for group in groups if (found := _part(group, inside_layers=True))["params"]]
             matrices = [{**group, "peak": optim.muon_lr, "lr": optim.muon_lr} for group in matrices]
         self._adamw = adamw(rest, optim, device) if rest else None
-        # Its rate means what AdamW's does: updates are of about the size that AdamW's have.
-        self._muon = torch.optim.Muon(matrices, adjust_lr_fn="match_rms_adamw") if matrices else None
+        self._muon = Muon(matrices, dtype) if matrices else None
         self._by_muon = {parameter for group in matrices for parameter in group["params"]}
 
     @property
