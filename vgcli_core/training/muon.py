@@ -33,8 +33,8 @@ class Muon(torch.optim.Optimizer):
         self._dtype = dtype
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
-        """Update every matrix that has a gradient; a closure is not called."""
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update every matrix that has a gradient; closures are not taken."""
         for group in self.param_groups:
             lr, decay = group["lr"], group["weight_decay"]
             for parameter in group["params"]:
