@@ -8,14 +8,14 @@
 #
 # Everything goes into OUT, runs/rooms_demo_SIZE by default. Stopped? Run it again: it goes on where it was.
 # PYTHON is the Python that vgllm is installed in; PROCESSES train and answer side by side, by default one for each core
-# and at most 2.
+# and at most 2. PRECISION=fp32 is for processors that do not know bfloat16, on which that is far faster.
 set -eu
 
 SIZE=${SIZE:-small}
 PYTHON=${PYTHON:-python}
 case $SIZE in
     tiny) rooms=6 unseen=1 limits=(--limit 2 --max-new-tokens 16) geometry=2 vision=2 answers=2 PROCESSES=1 ;;
-    small) rooms=600 unseen=24 limits=(--limit 240 --max-new-tokens 500) geometry=150 vision=300 answers=300 ;;
+    small) rooms=1000 unseen=40 limits=(--max-new-tokens 500) geometry=220 vision=500 answers=600 ;;
     full) rooms=20000 unseen=300 limits=() geometry='' vision='' answers='' ;;
     *) echo "SIZE is $SIZE: give tiny, small or full" >&2; exit 2 ;;
 esac
@@ -60,7 +60,7 @@ prepare() {
 
 # train RECIPE STEPS: the words of a command that trains it, whole where STEPS is empty, else so many steps.
 train() {
-    words=(train --recipe "$1" --device cpu)
+    words=(train --recipe "$1" --device cpu ${PRECISION:+--set "run.precision=$PRECISION"})
     [ -z "$2" ] || words+=(--set "run.max_steps=$2" --set run.epochs=1000 --set run.save_every=50
         --set validation.every=0 --set validation.hold_out=0)
 }

@@ -76,6 +76,13 @@ def test_the_full_size_is_the_recipes_as_they_are(tmp_path, script, played):
     assert settings == ["batch.micro=4"]
 
 
+def test_another_precision_is_that_of_all_three_stages(tmp_path, script, played):
+    environment = {**played, "SIZE": "full", "PRECISION": "fp32"}
+    subprocess.run(["bash", script], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    trained = [" ".join(words) for words in calls(tmp_path) if words[0] == "train"]
+    assert len(trained) == 3 and all("--set run.precision=fp32" in command for command in trained)
+
+
 def test_a_size_that_there_is_not_is_refused(tmp_path, script, played):
     environment = {**played, "SIZE": "huge"}
     done = subprocess.run(["bash", script], cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
