@@ -25,6 +25,7 @@ from vgcli_core.training.run import train
 FOLDER = Path(__file__).parent / "reference_log"
 LOG, RECIPE = FOLDER / "log.json", FOLDER / "recipe.yaml"
 ROOMS = 12
+STEPS = 200
 THREADS = 1
 PACKAGES = ("torch", "transformers", "numpy", "pillow", "scipy")
 
@@ -33,8 +34,8 @@ class Enough(Exception):
     """As many steps are done as were asked for."""
 
 
-def losses(folder: Path, steps: int | None = None, *, threads: int = THREADS) -> list[float]:
-    """Make the rooms and run in `folder`; return the loss of each step, of the first `steps` where that is given."""
+def losses(folder: Path, steps: int, *, threads: int = THREADS) -> list[float]:
+    """Make the rooms and run in `folder`; return the loss of each of the first `steps`."""
     settings = replace(_prepared(folder), out=folder / "run", cache=folder / "cache", device="cpu")
 
     def after(now: Progress) -> None:
@@ -79,7 +80,7 @@ def main() -> None:
         "python -m tests.golden.reference_run  # both, and this file of the losses in run/log.jsonl",
     ]
     with tempfile.TemporaryDirectory() as folder:
-        found = losses(Path(folder))
+        found = losses(Path(folder), STEPS)
     log = {"commands": commands, **made_with(), "loss": [round(loss, 6) for loss in found]}
     LOG.write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8", newline="\n")
 
