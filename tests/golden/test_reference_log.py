@@ -49,7 +49,7 @@ def test_its_first_steps_come_out_again_and_take_a_third_off_the_loss(tmp_path, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("threads", "steps"), [(THREADS, STEPS), (2, 60)])
+@pytest.mark.parametrize(("threads", "steps"), [(THREADS, STEPS), (2, 20)])
 def test_more_of_it_comes_out_again_and_with_another_number_of_threads_too(tmp_path, log, threads, steps):
     found = losses(tmp_path, steps, threads=threads)
     assert len(found) == steps
