@@ -16,9 +16,8 @@ def draw(repository, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(repository)}
 
     def run(*arguments):
-        return subprocess.run(
-            [sys.executable, script, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
-        )
+        words = [sys.executable, script, *arguments]
+        return subprocess.run(words, check=False, cwd=tmp_path, env=environment, capture_output=True, text=True)
 
     return run
 
