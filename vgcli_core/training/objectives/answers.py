@@ -11,7 +11,7 @@ from vgcli_core.model.feature_cache import FeatureCache
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.vgllm import VGLLM, Features, ModelInputs
 from vgcli_core.training.examples import Example, Examples, MicroBatch
-from vgcli_core.training.objectives.hinted import MEASURES, HintedInputs, HintedLoss, hinted_inputs
+from vgcli_core.training.objectives.hinted import HintedInputs, HintedLoss, hinted_inputs
 from vgcli_core.training.objectives.hints import Hints, NumberWords
 from vgcli_core.training.recipe import Recipe
 from vgcli_core.training.rows import blank, inputs_of, placed, rows_of
@@ -54,7 +54,7 @@ class Answers:
             self._words = NumberWords.of(tokenizer)
             labels = [tokenizer.encode(f" {label}", add_special_tokens=False) for label in recipe.objective.labels]
             self._hinted = HintedLoss(model, recipe.objective, labels).to(device)
-            self.module, self.measures = self._hinted, MEASURES
+            self.module, self.measures = self._hinted, self._hinted.measures
 
     def examples(self, mixture: Mixture) -> Examples:
         """Return them as token ids with frames, or with the name of what the encoders made of these."""

@@ -32,7 +32,6 @@ from vgcli_core.training.rows import Placed
 _ENOUGH = 3 / 16  # share of its cells from which a token shows an object
 # How much the whole part and each decimal of a number count: of the box's middle, and of its size and angles.
 _MIDDLE, _REST = (2.5, 2.0, 0.5), (1.0, 1.0, 0.25)
-MEASURES = ("answers", "boxes", "words", "pointing", "middle")
 _FORMAT = 0.15  # how much whatever stands between numbers counts
 
 
@@ -72,19 +71,23 @@ class HintedLoss(nn.Module):
     def __init__(self, model: VGLLM, losses: Losses, label_ids: Sequence[Sequence[int]]) -> None:
         super().__init__()
         self.model, self.losses = model, losses
+        self.added = tuple(name for name in ("boxes", "words", "pointing") if getattr(losses, name))
+        self.measures = ("answers", *self.added, *(("middle",) if losses.boxes else ()))
         self.label_ids = [list(ids) for ids in label_ids]
         width = model.backbone.hidden_size
         layers: Any = model.backbone.language_model.layers
         # Boxes are read half-way down, from the layer below the one that points.
         self.pointing_layer = len(layers) // 2
-        self.heads = nn.ModuleDict(
-            {
-                "entering": _box_head(width),
-                "inside": _box_head(width),
+        # A head without a loss would get no gradient, which several processes wait for and checkpoints hold moments of.
+        heads: dict[str, nn.Module] = {}
+        if losses.boxes:
+            heads |= {"entering": _box_head(width), "inside": _box_head(width)}
+        if losses.words:
+            heads |= {
                 "words": nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width)),
                 "nothing": nn.Linear(width, 1),
             }
-        )
+        self.heads = nn.ModuleDict(heads)
         self.last: dict[str, float] = {}
 
     def forward(self, batch: HintedInputs) -> Tensor:
@@ -114,18 +117,17 @@ class HintedLoss(nn.Module):
         learnt = float((inputs.labels[:, 1:] != IGNORE).sum()) if inputs.labels is not None else 0.0
         pictured = inputs.input_ids.to(hidden.device) == model.backbone.image_token_id
         entering, inside = (seen[name][pictured].float() for name in ("entering", "inside"))
-        middle, boxes = self._boxes(entering, inside, batch)
-        found = {
-            "answers": answers / max(learnt, 1),
-            "boxes": boxes,
-            "words": self._words(entering, batch) if self.losses.words else boxes * 0.0,
-            "pointing": self._pointing(layer.self_attn, seen["attention"], batch, pictured),
-            "middle": middle,
-        }
+        found = {"answers": answers / max(learnt, 1)}
+        if self.losses.boxes:
+            found["middle"], found["boxes"] = self._boxes(entering, inside, batch)
+        if self.losses.words:
+            found["words"] = self._words(entering, batch)
+        if self.losses.pointing:
+            found["pointing"] = self._pointing(layer.self_attn, seen["attention"], batch, pictured)
         # Held-out means are over learnt tokens.
-        self.last = {name: float(value.detach()) * learnt for name, value in found.items()}
+        self.last = {name: float(found[name].detach()) * learnt for name in self.measures}
         loss: Tensor = answers
-        for name in ("boxes", "words", "pointing"):
+        for name in self.added:
             loss = loss + getattr(self.losses, name) * learnt * found[name]
         return loss
 

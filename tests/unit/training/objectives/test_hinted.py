@@ -130,23 +130,46 @@ def test_all_hinted_losses_fall_and_without_hints_the_loss_is_the_answers(model,
     plain = MicroBatch([replace(one, hint=None) for one in batch.examples])
     with torch.no_grad():
         bare = inputs(plain, processor, words, questions=5, vocabulary=network.backbone.vocabulary)
-        loss.losses = Objective(boxes=1.0, pointing=1.0, numbers=0.05)
-        assert float(loss(bare)) == pytest.approx(float(network.loss_sum(bare.inputs)), rel=1e-5)
+        hintless = HintedLoss(network, Objective(boxes=1.0, pointing=1.0, numbers=0.05), [])
+        assert float(hintless(bare)) == pytest.approx(float(network.loss_sum(bare.inputs)), rel=1e-5)
+
+
+ALONE = [("boxes", {"entering", "inside"}), ("words", {"words", "nothing"}), ("pointing", set()), ("numbers", set())]
+
+
+def hinted_run(processor, losses, questions=5):
+    """A small model with the losses, as a run has it once its encoders are frozen."""
+    network = small_model(seed=2)[0]
+    for frozen in (network.geometry_encoder, network.backbone.vision):
+        frozen.requires_grad_(False)
+    recipe = Recipe(
+        start=Start(weights="small", geometry_weights=None, frame_width=168),
+        objective=losses,
+        data=Data(sets={"rooms": DataSet(dataset="rooms")}),
+        batch=Batch(questions=questions),
+    )
+    return Answers(recipe, network, processor, torch.device("cpu"))
+
+
+def without_gradient(module):
+    """Processes add up gradients of the same parameters, and checkpoints hold moments of all of them."""
+    return [name for name, one in module.named_parameters() if one.requires_grad and one.grad is None]
+
+
+@pytest.mark.parametrize(("name", "heads"), ALONE)
+@pytest.mark.parametrize("turn", ["full", "empty"])
+def test_one_loss_alone_has_its_heads_and_every_part_learns(batch, processor, name, heads, turn):
+    answers = hinted_run(processor, Objective(**{name: getattr(LOSSES, name)}, labels=LABELS))
+    assert set(answers.module.heads) == heads
+    answers.module(answers.inputs(batch if turn == "full" else MicroBatch(), 0)).backward()
+    assert without_gradient(answers.module) == []
+    assert set(answers.measured()) == set(answers.measures)
 
 
 @pytest.mark.parametrize("questions", [1, 5])
 def test_an_empty_turn_learns_nothing_and_runs_every_part(processor, questions):
-    network = small_model(seed=2)[0]
-    network.geometry_encoder.requires_grad_(False)
-    recipe = Recipe(
-        start=Start(weights="small", geometry_weights=None, frame_width=168),
-        objective=LOSSES,
-        data=Data(sets={"rooms": DataSet(dataset="rooms")}),
-        batch=Batch(questions=questions),
-    )
-    answers = Answers(recipe, network, processor, torch.device("cpu"))
+    answers = hinted_run(processor, LOSSES, questions)
     loss = answers.module(answers.inputs(MicroBatch(), 0))
     assert float(loss.detach()) == 0
-    # Several processes add up gradients of the same parameters, whichever of them has samples.
     loss.backward()
-    assert [name for name, one in answers.module.named_parameters() if one.requires_grad and one.grad is None] == []
+    assert without_gradient(answers.module) == []
