@@ -60,7 +60,7 @@ class Case:
     @property
     def spreads(self) -> bool:
         """Whether DeepSpeed has several devices to spread over."""
-        return self.world > 1 and self.gpu
+        return self.world > 1 and self.gpu and self.recipe.objective.kind == "answers"
 
     def memory(self) -> Memory:
         """Bytes of torch's tensors on one device."""
@@ -161,7 +161,7 @@ def _changes(case: Case) -> Iterator[tuple[str, Case]]:
 
 
 def _more_devices(case: Case) -> Iterator[tuple[str, Case]]:
-    for world in (2, 4, 8, 16, 32) if case.gpu else ():
+    for world in (2, 4, 8, 16, 32) if case.gpu and case.recipe.objective.kind == "answers" else ():
         if world > case.world:
             flags = f"--num-gpus {world}" + (" --set run.zero=3" if case.recipe.run.zero != 3 else "")
             yield flags, case.changed("run.zero", 3).spread(world)

@@ -44,7 +44,7 @@ class Forecast:
         overhead: context, buffers of communication, and what the allocator cannot use.
         fits: None where nobody knows the device's memory.
         suggestions: changes that would fit, where it does not.
-        table: usual ways to train this model.
+        table: usual ways to train this model's answers.
         operations: of one step, over all processes.
         seconds: of the run, at MFU; None where nobody knows the device's peak.
         published_hours: of the published run with this recipe, on 8 GPUs; None for another one.
@@ -151,7 +151,7 @@ def forecast_run(
         case.overhead(memory),
         fits,
         () if fits is not False or hardware.memory is None else tuple(suggestions(case, hardware.memory)),
-        tuple(usual_ways(case)) if case.gpu else (),
+        tuple(usual_ways(case)) if case.gpu and recipe.objective.kind == "answers" else (),
         work,
         None if hardware.peak is None else volume.steps * work / (hardware.peak * MFU * world),
         _published_hours(recipe),

@@ -15,6 +15,7 @@ _SCORED_AT_ONCE = 1024  # labelled tokens, as in VGLLM.loss_sum
 _BUCKET = 100_000_000  # entries, as in processes.zero_config; two of them, one travels while the other fills
 _GATHERED = 1_000_000_000  # entries that stage 3 keeps whole at a time: DeepSpeed's stage3_max_live_parameters
 _PIXELS = 3 * 14 * 14  # of a patch
+_OF_A_PAIR = 8  # numbers that the loss of matches keeps
 
 STATIC = ("weights", "gradients", "optimizer", "DeepSpeed buffers")
 VARYING = ("inputs and features", "activations", "bf16 copies of weights", "scores", "encoders at work", "temporary")
@@ -93,13 +94,33 @@ def memory_of(
     # Several processes without DeepSpeed keep the buckets that they add gradients up in.
     early = gradients if turns > 1 or (zero == 0 and world > 1) else {}
     count = _Counts(sizes, recipe, longest, kinds, gpu)
-    held = {"inputs and features": 0 if cached else count.pixels()} | {"activations": 0}
+    if recipe.objective.kind == "answers":
+        moments = _of_answers(count, recipe, cached, early, gradients)
+    else:
+        one = {
+            "inputs and features": count.pixels(),
+            "activations": count.fusion(),
+            "bf16 copies of weights": 2 * trained if kinds.autocast else 0,
+            "scores": count.matches() if recipe.objective.kind == "geometry" else 0,
+        }
+        moments = {"backward": one | gradients}
+    moments["update"] = {"temporary": 4 * trained // spread if zero else 0, **gradients}
+    totals = {name: sum(parts.values()) + sum(static.values()) for name, parts in moments.items()}
+    moment = max(totals, key=lambda name: totals[name])
+    found = static | moments[moment]
+    return Memory({name: found.get(name, 0) for name in (*STATIC, *VARYING)}, moment, totals)
+
+
+def _of_answers(
+    count: "_Counts", recipe: Recipe, cached: bool, early: dict[str, int], gradients: dict[str, int]
+) -> dict[str, dict[str, int]]:
+    """Return the moments of a step that learns answers; `early` are gradients that are there from the beginning."""
+    pixels = 0 if cached else count.pixels()
     features = count.features()
     graph, layer = count.kept(), count.layer()
-    head = count.head()
     moments: dict[str, dict[str, int]] = {
         "forward": {
-            "inputs and features": held["inputs and features"] + features,
+            "inputs and features": pixels + features,
             "activations": graph,
             "bf16 copies of weights": count.copies(),
             "scores": count.scores(forward=True),
@@ -110,7 +131,7 @@ def memory_of(
             "activations": graph,
             "bf16 copies of weights": count.copies(of_layers=not recipe.run.checkpoint_gradients),
             "scores": count.scores(forward=False),
-            "temporary": head,
+            "temporary": count.head(),
             **early,
         },
         "backward of a layer": {
@@ -126,19 +147,15 @@ def memory_of(
             "temporary": count.end_backward(),
             **gradients,
         },
-        "update": {"temporary": 4 * trained // spread if zero else 0, **gradients},
     }
     if not cached:
         moments["encoders"] = {
-            "inputs and features": held["inputs and features"] + features,
+            "inputs and features": pixels + features,
             "activations": count.fusion(),
             "encoders at work": count.encoders(),
             **early,
         }
-    totals = {name: sum(parts.values()) + sum(static.values()) for name, parts in moments.items()}
-    moment = max(totals, key=lambda name: totals[name])
-    found = static | moments[moment]
-    return Memory({name: found.get(name, 0) for name in (*STATIC, *VARYING)}, moment, totals)
+    return moments
 
 
 class _Counts:
@@ -159,10 +176,15 @@ class _Counts:
         self.full = self.learnt == "full"
 
     def pixels(self) -> int:
-        """Frames as both encoders read them, float32; the 2D tower reads each twice (two slots of time)."""
+        """Frames as the encoders that run read them, float32; the 2D tower reads each twice (two slots of time)."""
         tower = self.pictures * self.longest.cells * 4 * 2 * _PIXELS * 4
         geometry = self.pictures * self.longest.patches * _PIXELS * 4 if self.sizes.encoder else 0
-        return tower + geometry
+        kind = self.recipe.objective.kind
+        return (0 if kind == "geometry" else tower) + (0 if kind == "regions" else geometry)
+
+    def matches(self) -> int:
+        """Float32 shares of all pairs of patches of a scene, as they are and as two heads of attention see them."""
+        return self.micro * (self.longest.frames * self.longest.patches) ** 2 * _OF_A_PAIR * 4
 
     def features(self) -> int:
         """What the encoders give."""

@@ -11,6 +11,7 @@ from vgcli_core.data.sources import DATASETS
 from vgcli_core.errors import DataError
 from vgcli_core.model.pixels import PATCH, geometry_size, grid_of
 from vgcli_core.training.memory import Longest
+from vgcli_core.training.objectives import chosen
 from vgcli_core.training.order import planned, questions_of_a_row
 from vgcli_core.training.recipe import DataSet, Recipe
 from vgcli_core.training.sets import open_sets
@@ -58,6 +59,7 @@ class Volume:
         questions: samples that share a row, on average (`batch.questions`).
         patches, cells: of a frame 4:3, for the geometry encoder and after merging.
         max_length: tokens that a sample may have.
+        answers: whether answers are learnt; if not, an encoder sees all frames, and no text is there.
         notes: where the numbers are from.
     """
 
@@ -69,6 +71,7 @@ class Volume:
     patches: int
     cells: int
     max_length: int
+    answers: bool
     notes: tuple[str, ...]
 
     def fitted(self) -> Iterator[tuple[Kind, int, int]]:
@@ -84,6 +87,8 @@ class Volume:
         return Longest(frames, tokens, text, self.patches, self.cells)
 
     def _fitted(self, frames: int, text: int) -> tuple[int, int]:
+        if not self.answers:
+            return frames, frames * self.patches
         each = self.cells + _MARKS
         room = max(self.max_length - text - _TEMPLATE, each)
         frames = min(frames, room // each)
@@ -137,12 +142,13 @@ def volume_of(recipe: Recipe, data: Path | None, *, world: int) -> Volume:
     turns = -(-recipe.batch.size // (recipe.batch.micro * world))
     patches = (height // PATCH) * (width // PATCH)
     samples = sum(kind.count for kind in kinds)
-    return Volume(kinds, steps, samples, turns, questions, patches, cells, recipe.data.max_length, notes)
+    answers = recipe.objective.kind == "answers"
+    return Volume(kinds, steps, samples, turns, questions, patches, cells, recipe.data.max_length, answers, notes)
 
 
 def _mixture(recipe: Recipe, data: Path) -> Mixture:
     hold_out = recipe.validation.hold_out if recipe.validation.every else 0
-    return mix(open_sets(recipe, data), seed=recipe.seed, hold_out=hold_out)[0]
+    return chosen(mix(open_sets(recipe, data), seed=recipe.seed, hold_out=hold_out)[0], recipe)
 
 
 def _found(mixture: Mixture) -> tuple[Kind, ...]:
@@ -158,9 +164,9 @@ def _found(mixture: Mixture) -> tuple[Kind, ...]:
 
 
 def _published(recipe: Recipe, missing: DataError) -> Iterator[Kind]:
-    """Yield the published kinds; raise what is wrong with the data where a set has none."""
+    """Yield the published kinds; raise what is wrong with the data where a set has none: of lists of frames none is."""
     for one in recipe.data.sets.values():
-        if one.dataset not in _PUBLISHED:
+        if one.dataset not in _PUBLISHED or recipe.objective.kind != "answers":
             raise missing
         count, kinds = _PUBLISHED[one.dataset]
         yield from _shared(one, count, kinds)

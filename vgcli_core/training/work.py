@@ -2,6 +2,7 @@
 
 A step trains what the recipe says: the forward pass, computed twice with checkpoints; in the backward pass one more
 for the gradients of activations, and one for those of weights where these learn. Frozen encoders run forward only.
+Before answers are learnt, one encoder runs alone; the heads that teach it are not counted.
 """
 
 from vgcli_core.training.recipe import Recipe
@@ -69,6 +70,10 @@ def sample_work(
     """
     trained, decoder = recipe.trained, sizes.decoder
     again = 1 if recipe.run.checkpoint_gradients else 0
+    if recipe.objective.kind == "geometry":
+        return 3 * geometry_work(sizes, frames=frames, patches=patches)
+    if recipe.objective.kind == "regions":
+        return (3 + again) * tower_work(sizes, frames=frames, cells=cells)
     full = trained.language_model == "full"
     layers = decoder_work(sizes, tokens=tokens)
     work = layers * (1 + again + (2 if full else 1))
@@ -77,7 +82,7 @@ def sample_work(
     work += 2.0 * labelled * decoder.vocabulary * decoder.width * (3 if full else 2)
     merger = 2.0 * frames * cells * sizes.merger_hidden * (sizes.merger_inputs + decoder.width)
     work += merger * (3 if trained.geometry_merger else 1)
-    if not cached:
+    if not cached and not recipe.start.blind:
         tower = tower_work(sizes, frames=frames, cells=cells)
         work += tower * (3 + again if trained.vision_tower else 1)
         work += geometry_work(sizes, frames=frames, patches=patches) * (3 if trained.geometry_encoder else 1)

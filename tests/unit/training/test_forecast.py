@@ -211,6 +211,52 @@ def test_rows_of_questions_are_counted_where_sets_are_there_and_else_taken_to_be
     assert any("rows are taken to be full: 5 questions" in note for note in published.notes)
 
 
+ALONE = {
+    "geometry": {"language_model": "none", "geometry_merger": False, "geometry_encoder": True},
+    "regions": {"language_model": "none", "geometry_merger": False, "vision_tower": True, "connector": True},
+}
+
+
+@pytest.mark.parametrize("kind", ALONE)
+def test_an_encoder_that_learns_alone_is_billed_alone_and_for_each_list_of_frames_once(rooms: Path, kind: str):
+    lines = (rooms / "rooms" / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    lists = {tuple(json.loads(line)["frames"]) for line in lines}
+    assert len(lists) < len(lines)
+    one = recipe(
+        {"rooms": {"dataset": "rooms"}},
+        start={"weights": "tiny", "geometry_weights": None, "frame_width": 168},
+        objective={"kind": kind, "labels": ["bed"]},
+        trained=ALONE[kind],
+        batch={"size": 2},
+        run={"checkpoint_gradients": False, "epochs": 3},
+    )
+    found = forecast_run(one, data=rooms)
+    assert found.samples == len(lists)
+    assert found.steps == 3 * math.ceil(len(lists) / 2)
+    patches = 9 * 12  # of 168x126 pixels
+    assert found.longest_tokens == found.longest_frames * patches
+    sizes = sizes_of_recipe(one)
+    forward = {
+        "geometry": [geometry_work(sizes, frames=len(shown), patches=patches) for shown in lists],
+        "regions": [tower_work(sizes, frames=len(shown), cells=4 * 6) for shown in lists],
+    }[kind]
+    assert found.operations == pytest.approx(3 * sum(forward) / len(lists) * 2)
+    assert set(found.moments) == {"backward", "update"}
+    # Nobody published how many lists of frames a set has.
+    with pytest.raises(DataError):
+        forecast_run(one.model_copy(update={"data": recipe().data}))
+
+
+def test_what_sees_nothing_is_not_billed_for_looking(rooms: Path):
+    start = {"weights": "tiny", "geometry_encoder": "none", "geometry_weights": None, "frame_width": 140}
+    seeing, blind = (
+        forecast_run(recipe({"rooms": {"dataset": "rooms"}}, start={**start, "blind": blind}), data=rooms)
+        for blind in (False, True)
+    )
+    assert blind.tokens_per_step == seeing.tokens_per_step
+    assert blind.operations < seeing.operations
+
+
 def test_a_set_that_is_neither_there_nor_published_is_named(tmp_path: Path):
     one = recipe({"rooms": {"dataset": "rooms"}})
     with pytest.raises(DataError, match="rooms") as caught:
