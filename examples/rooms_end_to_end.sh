@@ -85,7 +85,7 @@ running=
 
 step "4 of 6: the language model learns to answer; both encoders are frozen, and what they see is kept"
 train rooms "$answers"
-vgllm "${words[@]}" --num-processes "$processes" --set "batch.micro=$((8 / processes))" --cache-features cache
+vgllm "${words[@]}" --num-processes "$processes" --set "batch.micro=$((4 / processes))" --cache-features cache
 
 step "5 of 6: scores on rooms that it never saw"
 vgllm eval rooms --model runs/rooms/model --device cpu --num-processes "$processes" --out runs/eval \

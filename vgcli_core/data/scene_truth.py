@@ -5,10 +5,10 @@ patch of 14 pixels has 2x2 of them.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +91,7 @@ def from_bytes(data: bytes, *, where: str) -> SceneTruth:
     try:
         found = load(data)
         labels = tuple(map(str, json.loads(_metadata(data)[_LABELS])))
+        _check(found, len(labels))
         return SceneTruth(
             found["depth"].astype(np.float32) / np.float32(_MILLIMETRES),
             found["owner"],
@@ -101,6 +102,18 @@ def from_bytes(data: bytes, *, where: str) -> SceneTruth:
         )
     except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise DataError("the truth of a scene cannot be read", where=where, fix="prepare the set again") from error
+
+
+def _check(found: Mapping[str, NDArray[Any]], objects: int) -> None:
+    """Raise ValueError where arrays do not belong together, or KeyError where one is missing."""
+    depth, owner = found["depth"], found["owner"]
+    shapes = {"owner": depth.shape, "boxes": (objects, 9), "camera_to_world": (len(depth), 4, 4), "intrinsics": (3, 3)}
+    if depth.ndim != 3 or any(found[name].shape != shape for name, shape in shapes.items()):
+        raise ValueError("the shapes do not fit each other")
+    if owner.size and not NOBODY <= owner.min() <= owner.max() < objects:
+        raise ValueError("an owner is not among the objects")
+    if not all(np.isfinite(found[name]).all() for name in shapes):
+        raise ValueError("not all numbers are finite")
 
 
 def _metadata(data: bytes) -> dict[str, str]:

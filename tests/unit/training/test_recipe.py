@@ -164,10 +164,10 @@ def test_each_stage_of_the_demo_starts_from_what_the_earlier_ones_wrote():
 def test_all_arms_of_the_comparison_have_one_budget_and_differ_in_what_the_model_sees(name):
     arm, shared, whole = load_recipe(name), load_recipe("rooms-arm"), load_recipe("rooms")
     assert differences(arm, shared) <= {"description", "start", "objective"}
-    assert differences(shared, whole) == {"description", "run"}
-    assert arm.run == whole.run.model_copy(update={"epochs": shared.run.epochs})
+    assert differences(shared, whole) == {"description", "run", "validation"}
+    assert arm.run == whole.run.model_copy(update={"max_steps": shared.run.max_steps})
     # The model that is compared with the shipped one has at least a quarter of its budget.
-    assert 4 * arm.run.epochs >= whole.run.epochs
+    assert 4 * arm.run.max_steps >= whole.run.max_steps
     start = {
         "rooms-arm": {},
         "rooms-no-geometry": {"geometry_encoder": "none", "geometry_weights": None},
@@ -177,6 +177,7 @@ def test_all_arms_of_the_comparison_have_one_budget_and_differ_in_what_the_model
             "geometry_weights": None,
             "patch_positions": False,
             "blind": True,
+            "weights": "small",
         },
     }[name]
     assert arm.start == whole.start.model_copy(update=start)

@@ -108,11 +108,21 @@ def truth_of(sample: Sample, root: Path) -> SceneTruth:
             where=error.where,
             fix="prepare the set with it: vgllm prepare rooms --set truth=true",
         ) from error
-    return from_bytes(data, where=name).at([_position(frame) for frame in sample.frames])
+    truth = from_bytes(data, where=name)
+    # The truth lists all frames of a film in their order.
+    positions = {frame: place for place, frame in enumerate(_film(sample.frames[0], len(truth.depth)))}
+    return truth.at()
 
 
 def scenes_of(batch: MicroBatch) -> list[SceneExample]:
-    """Return the examples of a micro-batch; of an empty turn, one black scene, which still runs every part."""
+    """Return the examples of a micro-batch; of an empty turn, one black scene, which still runs every part.
+
+    Raises:
+        DataError: their frames are not of one number and size, and so cannot be put together.
+    """
+    for one in batch.examples[1:]:
+        if one.frames.shape != batch.examples[0].frames.shape:
+            raise _unequal(batch.examples[0], one)
     if batch.examples:
         return list(batch.examples)
     side = 2 * PATCH
