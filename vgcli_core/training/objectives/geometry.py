@@ -187,8 +187,8 @@ class Geometry:
         self._recipe, self._device = recipe, device
 
     def examples(self, mixture: Mixture) -> Scenes:
-        """Return frames with their truth."""
-        return Scenes(mixture, frame_width=self._recipe.start.frame_width)
+        """Return frames with their truth; a camera moves between two of them."""
+        return Scenes(mixture, frame_width=self._recipe.start.frame_width, fewest=2)
 
     def inputs(self, batch: MicroBatch, seed: int) -> SceneBatch:
         """Return a batch of scenes; half mirrored, half from the last frame to the first, half softened."""

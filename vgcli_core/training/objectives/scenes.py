@@ -61,8 +61,8 @@ class SceneExample:
 class Scenes(Dataset["SceneExample | Bad"]):
     """The frame lists of a mixture, by position; may be copied to other processes."""
 
-    def __init__(self, mixture: Mixture, *, frame_width: int) -> None:
-        self.mixture, self.frame_width = mixture, frame_width
+    def __init__(self, mixture: Mixture, *, frame_width: int, fewest: int = 1) -> None:
+        self.mixture, self.frame_width, self.fewest = mixture, frame_width, fewest
 
     def __len__(self) -> int:
         return len(self.mixture)
@@ -73,8 +73,8 @@ class Scenes(Dataset["SceneExample | Bad"]):
         try:
             sample = self.mixture.sample(index)
             name = sample.id
-            if not sample.frames:
-                raise DataError("it has no frames")
+            if len(sample.frames) < self.fewest:
+                raise DataError(f"it has {len(sample.frames)} frames, and {self.fewest} are needed")
             root = self.mixture.root(index)
             frames = fit_frames(read_images(sample, root), width=self.frame_width).frames
             truth = truth_of(sample, root)
@@ -109,9 +109,16 @@ def truth_of(sample: Sample, root: Path) -> SceneTruth:
             fix="prepare the set with it: vgllm prepare rooms --set truth=true",
         ) from error
     truth = from_bytes(data, where=name)
-    # The truth lists all frames of a film in their order.
-    positions = {frame: place for place, frame in enumerate(_film(sample.frames[0], len(truth.depth)))}
-    return truth.at()
+    stems = [PurePosixPath(frame).stem for frame in sample.frames]
+    # The truth lists all frames of the film, in order.
+    positions = [int(stem) for stem in stems if stem.isdecimal() and int(stem) < len(truth.depth)]
+    if len(positions) < len(stems):
+        raise DataError(
+            f"the truth of its scene has {len(truth.depth)} frames, and the sample shows {', '.join(stems)}",
+            where=name,
+            fix="prepare the set again",
+        )
+    return truth.at(positions)
 
 
 def scenes_of(batch: MicroBatch) -> list[SceneExample]:
@@ -120,10 +127,14 @@ def scenes_of(batch: MicroBatch) -> list[SceneExample]:
     Raises:
         DataError: their frames are not of one number and size, and so cannot be put together.
     """
-    for one in batch.examples[1:]:
-        if one.frames.shape != batch.examples[0].frames.shape:
-            raise _unequal(batch.examples[0], one)
     if batch.examples:
+        sizes = {_size(one): one.id for one in batch.examples}
+        if len(sizes) > 1:
+            raise DataError(
+                f"lists of frames differ: {' and '.join(f'{size} ({id_})' for size, id_ in sizes.items())}",
+                where=f"a micro-batch of {len(batch.examples)} samples",
+                fix="name sets with one number of frames (data.sets.NAME.num_frames) and size, or --set batch.micro=1",
+            )
         return list(batch.examples)
     side = 2 * PATCH
     return [
@@ -161,6 +172,6 @@ def stacked(examples: Sequence[SceneExample], name: str, device: torch.device) -
     return torch.stack([getattr(one, name) for one in examples]).to(device)
 
 
-def _position(frame: str) -> int:
-    """Return the place of a frame in its film: the truth lists all of them in order."""
-    return int(PurePosixPath(frame).stem)
+def _size(example: SceneExample) -> str:
+    count, height, width = example.frames.shape[:3]
+    return f"{count} frames of {width}x{height} pixels"
