@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vgcli_core.errors import UsageError
 from vgcli_core.model.demo import backbone_config, build, new_config
 from vgcli_core.model.geometry_encoders.dinov2 import DinoV2
 from vgcli_core.model.small_tokenizer import small_tokenizer
@@ -49,7 +50,16 @@ def small_model(
         geometry_encoder: "vggt" or "none".
         patch_positions: see ModelConfig.
         choices: further fields of ModelConfig.
+
+    Raises:
+        UsageError: another geometry encoder.
     """
+    if geometry_encoder not in ("vggt", "none"):
+        raise UsageError(
+            f"the small model has no geometry encoder {geometry_encoder!r}",
+            where="start.geometry_encoder",
+            fix="set it to vggt or none, or start from other weights",
+        )
     tokenizer = small_tokenizer()
     config = new_config(
         geometry_encoder=geometry_encoder,

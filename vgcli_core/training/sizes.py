@@ -23,7 +23,7 @@ from vgcli_core.model.weights import read_json
 from vgcli_core.training.parts import PARTS, learns, part_of
 from vgcli_core.training.published_models import PUBLISHED
 from vgcli_core.training.recipe import Part, Recipe, Start
-from vgcli_core.training.start import NEW
+from vgcli_core.training.start import NEW, build_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +117,11 @@ def sizes_of_recipe(recipe: Recipe, *, offline: bool = True) -> Sizes:
 
     Raises:
         CheckpointError: the name is not known, or its configuration cannot be read.
+        UsageError: a model that is drawn anew is not as the recipe says.
     """
     start = recipe.start
     if start.weights in NEW:
-        model, _ = NEW[start.weights](geometry_encoder=start.geometry_encoder, merger=start.merger)
+        model, _ = build_new(start)
         plain = model.backbone.model.config.to_dict()
         return sizes_of(_config(start, model.config), plain, name=start.weights)
     if start.weights in PUBLISHED:

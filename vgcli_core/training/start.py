@@ -78,11 +78,7 @@ def start(
     given = recipe.start
     half = recipe.run.precision == "bf16"
     if given.weights in NEW:
-        build = NEW[given.weights]
-        choices = _choices(given)
-        if given.patch_positions or given.blind:
-            choices |= {"patch_positions": given.patch_positions, "blind": given.blind}
-        model, tokenizer = build(seed=recipe.seed, frame_width=given.frame_width, **choices)
+        model, tokenizer = build_new(given, seed=recipe.seed)
         notes: tuple[str, ...] = ()
         source: dict[str, Any] = {"weights": {"name": given.weights, "seed": recipe.seed}}
     else:
@@ -102,6 +98,27 @@ def start(
     _place(model, recipe.trained, device, frozen=precision, trained=torch.float32 if master else precision)
     model.feature_dtype = precision
     return Started(model, Processor(tokenizer, frame_width=given.frame_width), tokenizer, notes, source)
+
+
+def build_new(given: Start, *, seed: int = 0) -> tuple[VGLLM, Any]:
+    """Build the model that `given.weights`, a key of NEW, names, and its tokenizer.
+
+    Raises:
+        UsageError: the recipe says of it what it has not. Defaults, which are those of published weights, say nothing.
+    """
+    if given.geometry_weights not in (None, RANDOM, Start().geometry_weights):
+        raise UsageError(
+            f"{given.weights} draws all of its weights, and the recipe names {given.geometry_weights}",
+            where="start.geometry_weights",
+            fix="set it to null, or start from a folder: that of a finished run holds its model",
+        )
+    choices = _choices(given)
+    if given.patch_positions or given.blind:
+        choices |= {"patch_positions": given.patch_positions, "blind": given.blind}
+    model, tokenizer = NEW[given.weights](seed=seed, frame_width=given.frame_width, **choices)
+    if model.has_geometry and given.merger_hidden not in (model.config.merger_hidden, Start().merger_hidden):
+        raise _contradiction("merger_hidden", given.merger_hidden, given.weights, model.config.merger_hidden)
+    return model, tokenizer
 
 
 def _draw_encoder(model: VGLLM, seed: int) -> None:

@@ -17,6 +17,7 @@ from vgcli_core.model.lora import is_adapter
 from vgcli_core.model.save import save_model
 from vgcli_core.training.parts import choose, part_of
 from vgcli_core.training.recipe import Data, Recipe
+from vgcli_core.training.sizes import sizes_of_recipe
 from vgcli_core.training.start import Started, start
 
 CPU = torch.device("cpu")
@@ -282,6 +283,34 @@ def test_a_recipe_that_contradicts_its_checkpoint_is_refused(folders, given, fou
         begin(wanted)
     assert caught.value.what.endswith(f" has {found}")
     assert caught.value.where == f"start.{next(iter(given))}"
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ({"weights": "small", "geometry_encoder": "pi3", "geometry_weights": None}, "geometry_encoder"),
+        ({"weights": "small", "geometry_weights": "runs/rooms-geometry/model"}, "geometry_weights"),
+        ({"weights": "tiny", "geometry_weights": "runs/rooms-geometry/model"}, "geometry_weights"),
+        ({"weights": "small", "merger_hidden": 64}, "merger_hidden"),
+        ({"weights": "tiny", "merger_hidden": 256}, "merger_hidden"),
+    ],
+)
+def test_a_model_that_is_drawn_anew_is_refused_where_it_is_not_as_the_recipe_says(given, key):
+    for asked in (begin, sizes_of_recipe):
+        with pytest.raises(UsageError) as caught:
+            asked(recipe(**given))
+        assert caught.value.where == f"start.{key}"
+        assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "given", [{"weights": "small", "merger_hidden": 256}, {"weights": "tiny", "merger_hidden": 64}]
+)
+@pytest.mark.parametrize("geometry_weights", [None, "random"])
+def test_a_model_that_is_drawn_anew_may_be_described_as_it_is(given, geometry_weights):
+    assert (
+        begin(recipe(**given, geometry_weights=geometry_weights)).model.config.merger_hidden == given["merger_hidden"]
+    )
 
 
 def test_a_plain_backbone_needs_geometry_weights_of_the_named_encoder(folders):
