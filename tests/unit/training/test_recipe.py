@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from vgcli_core.data.rooms.presets import DEMO as DEMO_OPTIONS
 from vgcli_core.data.sources import DATASETS
 from vgcli_core.recipes_folder import recipes_folder
 from vgcli_core.training.recipe import DataSet, Recipe
@@ -158,6 +159,12 @@ def test_each_stage_of_the_demo_starts_from_what_the_earlier_ones_wrote():
     kinds = [one.objective.kind for one in (geometry, vision, rooms)]
     assert kinds == ["geometry", "regions", "answers"]
     assert not (rooms.trained.geometry_encoder or rooms.trained.vision_tower or rooms.trained.connector)
+
+
+@pytest.mark.parametrize("name", ["rooms-vision", "rooms", *ARMS])
+def test_what_is_told_apart_is_all_that_stands_in_the_rooms_of_the_demo(name):
+    labels = load_recipe(name).objective.labels
+    assert sorted(labels) == sorted(str(DEMO_OPTIONS["categories"]).split(","))
 
 
 @pytest.mark.parametrize("name", ARMS)

@@ -303,3 +303,36 @@ def test_the_fingerprint_follows_every_value_but_the_description_and_the_order()
     assert fingerprint(Recipe.model_validate(turned)) == fingerprint(one)
     for change in ("seed=1", "data.sets.scanrefer.share=0.5", "run.max_steps=10", "start.reference_frame=last"):
         assert fingerprint(load_recipe("scene", [change])) != fingerprint(one)
+
+
+GEOMETRY = "objective.kind=geometry"
+REGIONS = "objective.kind=regions"
+ALONE = ["trained.language_model=none", "trained.geometry_merger=false"]
+ENCODER = [*ALONE, "trained.geometry_encoder=true"]
+TOWER = [*ALONE, "trained.vision_tower=true", "trained.connector=true", "objective.labels=[bed]"]
+
+
+@pytest.mark.parametrize("changes", [[GEOMETRY, *ENCODER], [REGIONS, *TOWER]])
+def test_an_encoder_is_trained_alone(changes):
+    assert load_recipe("toy", [*changes, "validation.generate="]).objective.kind in ("geometry", "regions")
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ([GEOMETRY], "objective.kind is geometry, which trains geometry_encoder and nothing else, and trained has "),
+        ([GEOMETRY, *ENCODER, "trained.vision_tower=true"], "trained has geometry_encoder, vision_tower"),
+        ([REGIONS, *TOWER, "trained.connector=false"], "which trains connector and vision_tower and nothing else"),
+        ([GEOMETRY, *ENCODER, "start.geometry_encoder=pi3"], "start.geometry_encoder is not vggt"),
+        ([GEOMETRY, *ENCODER, "run.zero=2"], "objective.kind is geometry, and run.zero is not 0"),
+        ([REGIONS, *TOWER, "validation.generate=rooms"], "validation.generate asks for answers"),
+        ([REGIONS, *TOWER, "objective.labels=[]"], "objective.labels names no label"),
+        (["objective.words=1"], "objective.labels names no label"),
+        (["objective.boxes=1", "batch.packing=true"], "neither batch.packing nor run.zero"),
+        (["objective.numbers=0.1", "run.zero=2"], "neither batch.packing nor run.zero"),
+        (["optim.muon_lr=1e-3", "run.zero=2"], "optim.muon_lr is set, and run.zero"),
+    ],
+)
+def test_an_objective_that_cannot_be_trained_as_the_recipe_says_is_refused(changes, what):
+    kept = [] if "validation.generate=rooms" in changes else ["validation.generate="]
+    assert what in refusal("toy", *changes, *kept).what

@@ -115,7 +115,7 @@ def region_batch(
 
     Args:
         examples: of S scenes.
-        numbers: of each label, from 1 on.
+        numbers: of each label, from 1 on; all other labels are one more, which is learnt as "something else".
         device: where they go.
         learnt: False where their loss is to be 0.
         soften: seed of which are softened; None for none.
