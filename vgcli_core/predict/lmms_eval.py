@@ -24,6 +24,7 @@ from vgcli_core.errors import UsageError, lookup
 NAME = "vgllm"
 # Whether a class takes requests in lmms-eval's simple form; the chat form is what it prefers.
 _SIMPLE = {"VgllmChat": False, "VgllmSimple": True}
+_USUAL_FRAMES = 32
 _LOG = logging.getLogger(__name__)
 
 
@@ -47,7 +48,8 @@ class Adapter:
 
     Args:
         pretrained: a checkpoint folder or a hub name; VGLLM_MODEL, and then the demo model, when empty.
-        num_frames: of a video, evenly spaced; all pictures of a question are shown.
+        num_frames: of a video, evenly spaced; as many as the model was trained on, or else 32, when it is not given.
+            All pictures of a question are shown.
         batch_size: questions about the same visuals that are decoded together; "auto" is `max_batch_size`, or 8.
         max_batch_size: see `batch_size`.
         device: auto, cpu, cuda, cuda:1, mps; auto and cuda give each of several processes its own.
@@ -73,12 +75,13 @@ class Adapter:
         environment = os.environ
         self._rank = int(environment.get("RANK", "0"))
         self._world_size = int(environment.get("WORLD_SIZE", "1"))
-        self.num_frames: int = given.pop("num_frames", 32)
+        num_frames = given.pop("num_frames", None)
         largest = given.pop("max_batch_size", 8)
         self.batch_size: int = given.pop("batch_size", 1) or largest
         given["device"] = _own_device(given.get("device", "auto"), environment)
         self.predictor = load(given.pop("pretrained", None), **given)
         self.device = self.predictor.model.device
+        self.num_frames: int = num_frames or self.predictor.model.config.num_frames or _USUAL_FRAMES
         self._said = set[str]()
         for note in self.predictor.report.notes:
             self._say(note)

@@ -20,6 +20,8 @@ from vgcli_core.errors import MediaError, UnknownName, UsageError, VgllmError
 from vgcli_core.media.frames import read_frames
 from vgcli_core.media.sampling import Sampling
 from vgcli_core.media.write import write_video
+from vgcli_core.model.demo import demo_model
+from vgcli_core.model.save import save_model
 from vgcli_core.predict import lmms_eval
 from vgcli_core.text.questions import Question
 
@@ -278,6 +280,16 @@ def test_arguments_reach_the_model(repository, monkeypatch, tmp_path, videos):
     assert (str(made.device), made.predictor.info().dtype) == ("cpu", "bfloat16")
     Task([([videos[0]], TEXTS[0])]).answers(made)
     assert list(tmp_path.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize(("trained_on", "shown"), [(4, 4), (None, 32)])
+def test_without_a_number_of_frames_a_model_sees_as_many_as_it_was_trained_on(repository, tmp_path, trained_on, shown):
+    model, tokenizer = demo_model()
+    model.config = model.config.model_copy(update={"num_frames": trained_on})
+    folder = save_model(model, tmp_path / "model", tokenizer=tokenizer)
+    chat = get_model(repository)
+    assert chat(pretrained=str(folder), device="cpu").num_frames == shown
+    assert chat(pretrained=str(folder), device="cpu", num_frames=6).num_frames == 6
 
 
 def test_each_of_several_processes_has_its_own_gpu(monkeypatch):
