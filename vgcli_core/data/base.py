@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from vgcli_core.data.sample import Sample
-from vgcli_core.errors import DataError
+from vgcli_core.errors import DataError, lookup
 
 # "reference" reproduces the published generators, draws and bugs included; "corrected" is ours.
 Mode = Literal["corrected", "reference"]
@@ -297,6 +297,12 @@ class Dataset:
     stage: Callable[[Request, Sequence[Unit], Path, Callable[[str], None]], None] | None = None
 
     def options_with(self, given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-        """Return the value of every option: the given one, else that of the preset, else the default."""
-        preset = dict(self.presets.get(str(given.get("preset")), {}))
-        return {option.name: option.default for option in self.options} | preset | dict(given)
+        """Return the value of every option: the given one, else that of the preset, else the default.
+
+        Raises UnknownName where no preset is called so.
+        """
+        defaults = {option.name: option.default for option in self.options}
+        none = str(defaults.get("preset"))
+        known: dict[str, Mapping[str, OptionValue]] = {none: {}, **self.presets}
+        preset = lookup(f"preset of {self.name}", known, str(given.get("preset", none)))
+        return {**defaults, **preset, **given}

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from vgcli_core.data.base import Need
-from vgcli_core.errors import DataError
+from vgcli_core.data.sources import DATASETS
+from vgcli_core.errors import DataError, UnknownName
 
 FRAMES = Need("frames", ("a/*/*.jpg", "b/*/*.jpg"), "nobody", "https://example.org", any_of=True)
 
@@ -50,3 +51,16 @@ def test_a_folder_that_may_not_be_looked_into_is_named(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="may not be looked into") as caught:
         FRAMES.find(tmp_path)
     assert caught.value.where == str(tmp_path / "a") and caught.value.fix
+
+
+def test_a_preset_gives_what_is_not_set_beside_it_and_a_misspelt_one_is_refused():
+    rooms = DATASETS["rooms"]
+    defaults, demo = rooms.options_with({}), rooms.options_with({"preset": "demo", "width": 84})
+    assert rooms.options_with({"preset": "none"}) == defaults
+    assert (demo["width"], demo["height"], demo["film_frames"]) == (84, 126, 4) != (defaults["width"], 126, 4)
+    with pytest.raises(UnknownName, match="unknown preset of rooms 'dmeo'") as caught:
+        rooms.options_with({"preset": "dmeo"})
+    assert "did you mean 'demo'?" in caught.value.fix
+    assert DATASETS["scanrefer"].options_with({}) == {
+        option.name: option.default for option in DATASETS["scanrefer"].options
+    }
