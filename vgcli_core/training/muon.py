@@ -40,7 +40,10 @@ class Muon(torch.optim.Optimizer):
             for parameter in group["params"]:
                 if parameter.grad is None:
                     continue
-                moment = self.state[parameter].setdefault(MOMENT, torch.zeros_like(parameter.grad))
+                state = self.state[parameter]
+                if MOMENT not in state:
+                    state[MOMENT] = torch.zeros_like(parameter.grad)
+                moment = state[MOMENT]
                 moment.lerp_(parameter.grad, 1 - _MOMENTUM)
                 update = orthogonal(parameter.grad.lerp(moment, _MOMENTUM), self._dtype)
                 parameter.mul_(1 - lr * decay)

@@ -61,3 +61,13 @@ def test_in_bfloat16_it_is_that_of_torch():
     for one, two in zip(ours, theirs, strict=True):
         assert torch.equal(one, two)
         assert torch.equal(own.state[one][MOMENT], other.state[two]["momentum_buffer"])
+
+
+def test_momentum_is_allocated_once(monkeypatch):
+    parameters = matrices()
+    optimizer = Muon([{"params": parameters, "lr": 0.1, "weight_decay": 0.0}], torch.float32)
+    step(optimizer, parameters, 1)
+    kept = [optimizer.state[one][MOMENT] for one in parameters]
+    monkeypatch.setattr(torch, "zeros_like", None)
+    step(optimizer, parameters, 2)
+    assert all(optimizer.state[one][MOMENT] is moment for one, moment in zip(parameters, kept, strict=True))
