@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vgcli_core.atomic import atomic_path
 from vgcli_core.drawing.chart import Curve, Panel, draw_chart
+from vgcli_core.errors import DataError, VgllmError
 from vgcli_core.training.log import read_log
 
 COLORS = ((31, 95, 191), (219, 104, 20), (34, 139, 80), (150, 60, 160), (200, 50, 60), (90, 90, 90))
@@ -36,18 +37,26 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("curves.png"), help="the picture")
     parser.add_argument("--measure", nargs="+", default=list(MEASURES), help="one panel each; `loss` is always there")
     asked = parser.parse_args()
+    try:
+        draw(asked.runs, asked.measure, asked.out)
+    except VgllmError as error:
+        parser.exit(2, f"{error}\n")
+    print(f"written: {asked.out}")
+
+
+def draw(runs: list[Path], measures: list[str], out: Path) -> None:
+    """Write the picture with one panel for each measure. Raises DataError, OutputError."""
     panels = []
-    for measure in asked.measure:
-        drawn = curves(asked.runs, measure)
+    for measure in measures:
+        drawn = curves(runs, measure)
         if not drawn:
-            parser.error(f"none of these runs has held-out samples with `{measure}` in its log.jsonl")
+            raise DataError(f"none of these runs has held-out samples with `{measure}` in its log.jsonl")
         # What the colours mean stands once, above all panels.
         panels.append(
             Panel(MEASURES.get(measure, measure), [replace(one, label="") for one in drawn] if panels else drawn)
         )
-    with atomic_path(asked.out) as temporary:
+    with atomic_path(out) as temporary:
         draw_chart("Held-out rooms", "step", panels, size=(900, 200 + 230 * len(panels))).save(temporary)
-    print(f"written: {asked.out}")
 
 
 if __name__ == "__main__":

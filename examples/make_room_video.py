@@ -8,6 +8,7 @@ was trained on have numbers below 800000; 900000 and above are the test split. T
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from vgcli_core.data.rooms.render import Renderer
 from vgcli_core.data.rooms.scene import Room
 from vgcli_core.data.sources.rooms import DATASET
 from vgcli_core.data.tasks.posed import boxes_from
+from vgcli_core.errors import VgllmError
 from vgcli_core.geometry.boxes import as_array
 from vgcli_core.media.write import write_video
 
@@ -65,15 +67,34 @@ def truth(room: Room) -> dict[str, Any]:
     }
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """Return what reads a whole number of the command line."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
+        return int(text)
+
+    return read
+
+
 def main() -> None:
-    """Film the room; write the truth as JSON, or print that of the first frame."""
+    """Do what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("room.mp4"))
     parser.add_argument("--truth", type=Path, help="write intrinsics, cameras and boxes to this JSON file")
-    parser.add_argument("--frames", type=int, default=61, help="how many frames the walk takes")
-    parser.add_argument("--room", type=int, default=KITCHEN, help="number of the room; the default is the kitchen")
-    parser.add_argument("--seed", type=int, default=0, help="of the rooms")
+    parser.add_argument("--frames", type=at_least(1), default=61, help="how many frames the walk takes")
+    parser.add_argument("--room", type=at_least(0), default=KITCHEN, help="its number; the default is the kitchen")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of the rooms")
     options = parser.parse_args()
+    try:
+        make(options)
+    except VgllmError as error:
+        parser.exit(2, f"{error}\n")
+
+
+def make(options: argparse.Namespace) -> None:
+    """Film the room; write the truth as JSON, or print that of the first frame. Raises OutputError."""
     room = room_of(options.seed, options.room, options.frames)
     renderer = Renderer(room)
     write_video(options.out, (renderer.view(index).image for index in range(options.frames)), FPS, quality=QUALITY)

@@ -53,3 +53,10 @@ def test_a_measure_that_nobody_took_is_an_error(draw, runs, tmp_path):
     assert done.returncode == 2
     assert "depth" in done.stderr
     assert not (tmp_path / "curves.png").exists()
+
+
+def test_a_log_that_no_run_wrote_is_an_error(draw, runs, tmp_path):
+    (tmp_path / "sees" / "log.jsonl").write_text("no line of a run\n", encoding="utf-8")
+    done = draw(*runs)
+    assert done.returncode == 2
+    assert done.stderr.startswith("this is not a line that a run writes\n  where: ")

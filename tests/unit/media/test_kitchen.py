@@ -24,13 +24,22 @@ def kitchen(repository):
 
 
 @pytest.fixture(scope="module")
-def rendered(repository, tmp_path_factory):
+def script(repository):
+    """Run the script."""
+    environment = {**os.environ, "PYTHONPATH": str(repository)}
+
+    def run(*arguments):
+        words = [sys.executable, repository / "examples" / "make_room_video.py", *arguments]
+        return subprocess.run(words, check=False, env=environment, capture_output=True, text=True)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def rendered(script, tmp_path_factory):
     """The first and the last frame of the walk, rendered anew, and what is known of them."""
     folder = tmp_path_factory.mktemp("kitchen")
-    script = repository / "examples" / "make_room_video.py"
-    arguments = ["--frames", "2", "--out", folder / "two.mp4", "--truth", folder / "truth.json"]
-    environment = {**os.environ, "PYTHONPATH": str(repository)}
-    subprocess.run([sys.executable, script, *arguments], check=True, env=environment, capture_output=True)
+    assert script("--frames", "2", "--out", folder / "two.mp4", "--truth", folder / "truth.json").returncode == 0
     return read_frames(folder / "two.mp4").images, json.loads((folder / "truth.json").read_text(encoding="utf-8"))
 
 
@@ -77,3 +86,21 @@ def test_no_model_was_trained_on_the_kitchen_and_its_four_frames_are_those_of_th
     assert len(room.cameras_to_world) == 4
     poses = [frame["camera_to_world"] for frame in truth["frames"]]
     np.testing.assert_allclose(poses, room.cameras_to_world[[0, 3]], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["--frames", "0"], "argument --frames: '0' is no whole number from 1 on"),
+        (["--room", "-1"], "argument --room: '-1' is no whole number from 0 on"),
+        (["--seed", "one"], "argument --seed: 'one' is no whole number from 0 on"),
+        (["--frames", "1", "--out", "taken.mp4"], "cannot write taken.mp4"),
+    ],
+)
+def test_what_the_script_cannot_do_is_told_in_a_line(script, arguments, what, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken.mp4").mkdir()
+    done = script(*arguments)
+    assert done.returncode == 2
+    assert what in done.stderr
+    assert "Traceback" not in done.stderr
