@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vgcli_core.data.mixture import Mixture
+from vgcli_core.errors import UsageError
 from vgcli_core.model.feature_cache import FeatureCache
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.vgllm import VGLLM, Features, ModelInputs
@@ -38,7 +39,7 @@ class Cached:
 
 
 class Answers:
-    """See `Objective`."""
+    """See `Objective`. Raises UsageError where the tokenizer does not fit the losses."""
 
     measures: tuple[str, ...] = ()
 
@@ -52,6 +53,13 @@ class Answers:
         if recipe.objective.hinted:
             tokenizer = processor.tokenizer
             self._words = NumberWords.of(tokenizer)
+            if not self._words.whole and (recipe.objective.pointing or recipe.objective.numbers):
+                raise UsageError(
+                    "objective.pointing and objective.numbers need a tokenizer whose numbers are a whole part with its "
+                    "point, then single digits, and this one cuts them otherwise",
+                    where=f"start.weights: {recipe.start.weights}",
+                    fix="set both to 0, or start from `small`",
+                )
             labels = [tokenizer.encode(f" {label}", add_special_tokens=False) for label in recipe.objective.labels]
             self._hinted = HintedLoss(model, recipe.objective, labels).to(device)
             self.module, self.measures = self._hinted, self._hinted.measures

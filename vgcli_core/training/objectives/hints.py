@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from vgcli_core.data.sample import Sample
 from vgcli_core.data.scene_truth import CELL, NOBODY, SceneTruth
+from vgcli_core.errors import DataError
 from vgcli_core.geometry.boxes import Floats, as_array, least_rotated, transform
+from vgcli_core.media.sampling import uniform
 from vgcli_core.model.pixels import MERGE, PATCH
 from vgcli_core.training.examples import Example
 from vgcli_core.training.objectives.scenes import truth_of
@@ -97,10 +99,22 @@ class Hints:
 
     def _room(self, sample: Sample, root: Path, example: Example) -> Hint:
         """Return what holds for all samples with these frames; they follow each other."""
-        key = (root, sample.pack, sample.frames)
+        key = (root, sample.pack, sample.frames, example.shortened)
         if self._last is None or self._last[0] != key:
+            # A sample that was too long shows the frames that shortening kept.
+            shown = uniform(len(sample.frames), len(sample.frames) - example.shortened)
+            truth = truth_of(sample, root).at(shown)
             _, rows, columns = example.grid_thw[0].tolist()
-            self._last = (key, hint_of(truth_of(sample, root), rows, columns))
+            # A rest at the lower and right edge makes no image token.
+            rest = np.subtract(truth.owner.shape[1:], (rows * PATCH // CELL, columns * PATCH // CELL))
+            if rest.min() < 0 or rest.max() >= _SIDE:
+                raise DataError(
+                    f"the truth of its scene is of pictures {truth.owner.shape[2] * CELL} pixels wide, and the model "
+                    f"sees them {columns * PATCH} wide",
+                    where=sample.frames[0],
+                    fix="set start.frame_width to the width of the set's pictures",
+                )
+            self._last = (key, hint_of(truth, rows, columns))
         return self._last[1]
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from vgcli_core.errors import UsageError
+from vgcli_core.model.demo import demo_model
 from vgcli_core.model.pixels import pixels_of
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.small import small_model
@@ -173,3 +175,15 @@ def test_an_empty_turn_learns_nothing_and_runs_every_part(processor, questions):
     assert float(loss.detach()) == 0
     loss.backward()
     assert without_gradient(answers.module) == []
+
+
+@pytest.mark.parametrize("name", ["pointing", "numbers"])
+def test_losses_on_numbers_are_refused_where_the_tokenizer_cuts_them_otherwise(name):
+    network, tokenizer = demo_model()
+    recipe = Recipe(
+        start=Start(weights="tiny", geometry_weights=None),
+        objective=Objective(**{name: 0.5}),
+        data=Data(sets={"rooms": DataSet(dataset="rooms")}),
+    )
+    with pytest.raises(UsageError, match="a whole part with its point"):
+        Answers(recipe, network, Processor(tokenizer), torch.device("cpu"))
