@@ -8,6 +8,7 @@ Shapes: S scenes of F frames; h x w patches with 2x2 cells each; N = h * w patch
 Source: VGGT, arXiv 2503.11651, section 3.3 (depth, points, cameras).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -23,11 +24,10 @@ from vgcli_core.model.geometry_encoders.vggt import VGGT
 from vgcli_core.model.pixels import PATCH
 from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.training.examples import MicroBatch
-from vgcli_core.training.objectives.scenes import SceneExample, Scenes, scenes_of, softened, stacked
+from vgcli_core.training.objectives.scenes import PATCH_SIDE, SceneExample, Scenes, scenes_of, softened, stacked
 from vgcli_core.training.recipe import Objective as Losses
 from vgcli_core.training.recipe import Recipe
 
-_SIDE = PATCH // CELL  # cells of a patch, along one side
 _USUAL_DEPTH = 2.5  # metres: what an untrained head says
 _HIDDEN = 0.05  # a place is hidden from another camera where something is nearer by this share of its depth
 _NEAREST = 0.05  # metres in front of a camera
@@ -44,7 +44,7 @@ class SceneBatch:
         on_object: [S, F, 2h, 2w] whether a cell shows an object.
         cameras: [S, F, 4, 4] each camera to the first one's axes, metres.
         intrinsics: [S, 3, 3] pixels.
-        lists: S, or 0 where nothing is to be learnt.
+        learnt: False where their loss is 0: in an empty turn.
     """
 
     frames: Tensor
@@ -52,7 +52,7 @@ class SceneBatch:
     on_object: Tensor
     cameras: Tensor
     intrinsics: Tensor
-    lists: int
+    learnt: bool
 
 
 class Heads(nn.Module):
@@ -61,7 +61,7 @@ class Heads(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(dim)
-        self.cells = nn.Linear(dim, 4 * _SIDE**2)
+        self.cells = nn.Linear(dim, 4 * PATCH_SIDE**2)
         self.camera = nn.Sequential(nn.LayerNorm(2 * dim), nn.Linear(2 * dim, dim), nn.GELU(), nn.Linear(dim, 13))
 
     def forward(self, tokens: Tensor, special: int, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -72,9 +72,9 @@ class Heads(nn.Module):
             [S, F, 3, 4]; log of the focal length as a share of the picture's width [S, F].
         """
         patches = self.norm(tokens[:, :, special:])
-        cells = self.cells(patches).float().unflatten(-1, (_SIDE, _SIDE, 4)).unflatten(2, size)
+        cells = self.cells(patches).float().unflatten(-1, (PATCH_SIDE, PATCH_SIDE, 4)).unflatten(2, size)
         cells = cells.permute(0, 1, 2, 4, 3, 5, 6).flatten(4, 5).flatten(2, 3)  # [S, F, 2h, 2w, 4]
-        depth = cells[..., 0] + torch.log(torch.tensor(_USUAL_DEPTH))
+        depth = cells[..., 0] + math.log(_USUAL_DEPTH)
         camera = self.camera(torch.cat((tokens[:, :, 0], tokens[:, :, special:].mean(2)), dim=-1)).float()
         pose = camera[..., :12].unflatten(-1, (3, 4)) + torch.eye(4, device=camera.device)[:3]
         return depth, cells[..., 1:], pose, camera[..., 12]
@@ -102,7 +102,7 @@ class GeometryLoss(nn.Module):
         finally:
             watching.remove()
         special = 1 + aggregator.num_registers
-        size = (batch.depth.shape[2] // _SIDE, batch.depth.shape[3] // _SIDE)
+        size = (batch.depth.shape[2] // PATCH_SIDE, batch.depth.shape[3] // PATCH_SIDE)
         log_depth, points, cameras, focal = self.heads(tokens, special, size)
         known = batch.depth > 0
         weight = known * torch.where(batch.on_object, self.losses.on_objects, 1.0)
@@ -131,9 +131,8 @@ class GeometryLoss(nn.Module):
             "focal length": focal_error,
             "matched": found,
         }
-        counts = batch.lists > 0
-        self.last = {name: float(value.detach().sum()) * counts for name, value in measures.items()}
-        loss: Tensor = total.sum() * counts
+        self.last = {name: float(value.detach().sum()) * batch.learnt for name, value in measures.items()}
+        loss: Tensor = total.sum() * batch.learnt
         return loss
 
     def _block(self) -> Block:
@@ -175,7 +174,13 @@ class Geometry:
     """See `Objective`."""
 
     measures: tuple[str, ...] = (
-        *("depth", "depth on objects", "points on objects", "camera place", "camera turn", "focal length", "matched"),
+        "depth",
+        "depth on objects",
+        "points on objects",
+        "camera place",
+        "camera turn",
+        "focal length",
+        "matched",
     )
 
     def __init__(self, recipe: Recipe, model: VGLLM, device: torch.device) -> None:
@@ -216,7 +221,7 @@ def scene_batch(examples: Sequence[SceneExample], device: torch.device, *, learn
         stacked(examples, "owner", device) >= 0,
         _to_first(cameras),
         stacked(examples, "intrinsics", device),
-        len(examples) * learnt,
+        learnt,
     )
 
 
@@ -231,7 +236,7 @@ def mirrored(batch: SceneBatch, which: Tensor) -> SceneBatch:
         _where(which, batch.on_object.flip(-1), batch.on_object),
         _where(which, flip @ batch.cameras @ flip, batch.cameras),
         _where(which, middle, batch.intrinsics),
-        batch.lists,
+        batch.learnt,
     )
 
 
@@ -243,7 +248,7 @@ def reversed_(batch: SceneBatch, which: Tensor) -> SceneBatch:
         _where(which, batch.on_object.flip(1), batch.on_object),
         _where(which, _to_first(batch.cameras.flip(1)), batch.cameras),
         batch.intrinsics,
-        batch.lists,
+        batch.learnt,
     )
 
 
@@ -283,7 +288,7 @@ def matches(batch: SceneBatch, points: Tensor, size: tuple[int, int]) -> Tensor:
     rows, columns = size
     frames = batch.depth.shape[1]
     # The middle of the lower right cell of a patch stands for it; half a cell is taken off where it is seen.
-    place = points[:, :, 1::_SIDE, 1::_SIDE].flatten(2, 3)  # [S, F, N, 3]
+    place = points[:, :, 1::PATCH_SIDE, 1::PATCH_SIDE].flatten(2, 3)  # [S, F, N, 3]
     into = torch.linalg.inv(batch.cameras)
     there = torch.einsum("sgij,sfnj->sfgni", into[:, :, :3, :3], place) + into[:, None, :, None, :3, 3]
     z = there[..., 2]  # [S, F, F, N]
@@ -291,10 +296,10 @@ def matches(batch: SceneBatch, points: Tensor, size: tuple[int, int]) -> Tensor:
     pixels = there[..., :2] / z.clamp(min=_NEAREST)[..., None] * focal[:, None, None, None]
     x, y = (pixels + middle[:, None, None, None]).unbind(-1)
     inside = (z > _NEAREST) & (x >= 0) & (y >= 0) & (x < columns * PATCH) & (y < rows * PATCH)
-    wide, high = columns * _SIDE, rows * _SIDE
+    wide, high = columns * PATCH_SIDE, rows * PATCH_SIDE
     cell = (y / CELL).long().clamp(0, high - 1) * wide + (x / CELL).long().clamp(0, wide - 1)
     depth = batch.depth[:, None].expand(-1, frames, -1, -1, -1).flatten(3).gather(3, cell)
-    known = (batch.depth[:, :, 1::_SIDE, 1::_SIDE] > 0).flatten(2)[:, :, None]
+    known = (batch.depth[:, :, 1::PATCH_SIDE, 1::PATCH_SIDE] > 0).flatten(2)[:, :, None]
     other = ~torch.eye(frames, dtype=torch.bool, device=z.device)[None, :, :, None]
     seen = inside & known & other & (depth > 0) & (z <= depth * (1 + _HIDDEN))
     down = _tent((y - CELL / 2) / PATCH - 0.5, rows) * seen[..., None]

@@ -12,13 +12,12 @@ from torch import Tensor, nn
 
 from vgcli_core.data.mixture import Mixture
 from vgcli_core.data.scene_truth import CELL
-from vgcli_core.model.pixels import MERGE, PATCH, grid_of, patchify
+from vgcli_core.model.pixels import PATCH, grid_of, patchify
 from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.training.examples import MicroBatch
-from vgcli_core.training.objectives.scenes import SceneExample, Scenes, scenes_of, softened, stacked
+from vgcli_core.training.objectives.scenes import TOKEN_SIDE, SceneExample, Scenes, scenes_of, softened, stacked
 from vgcli_core.training.recipe import Recipe
 
-_SIDE = MERGE * PATCH // CELL  # cells of a merged token, along one side
 _REACH = 0.2  # weight of the error of an object's four edges, in merged tokens
 
 
@@ -33,7 +32,7 @@ class RegionBatch:
         edges: [T, 4] left, top, right and bottom edge of the object that most of the token's cells show, as distances
             from the token's middle in merged tokens.
         on_object: [T] whether any cell of it shows an object.
-        lists: S, or 0 where nothing is to be learnt.
+        lists: what the mean losses count for: S, or 0 in an empty turn.
     """
 
     pixel_values: Tensor
@@ -52,7 +51,7 @@ class RegionLoss(nn.Module):
         self.model = model
         self.heads = nn.Sequential(
             nn.LayerNorm(model.backbone.hidden_size),
-            nn.Linear(model.backbone.hidden_size, _SIDE**2 * (len(labels) + 2) + 4),
+            nn.Linear(model.backbone.hidden_size, TOKEN_SIDE**2 * (len(labels) + 2) + 4),
         )
         self.last: dict[str, float] = {}
 
@@ -60,7 +59,7 @@ class RegionLoss(nn.Module):
         """Return a float32 scalar."""
         tokens = self.model.backbone.image_tokens(batch.pixel_values, batch.grid_thw)
         said = self.heads(tokens).float()
-        scores = said[:, :-4].unflatten(1, (_SIDE**2, -1))
+        scores = said[:, :-4].unflatten(1, (TOKEN_SIDE**2, -1))
         error = F.cross_entropy(scores.flatten(0, 1), batch.labels.flatten())
         off = F.smooth_l1_loss(said[:, -4:], batch.edges, reduction="none").mean(1)
         shown = batch.on_object.float()
@@ -149,8 +148,8 @@ def region_batch(
 def _by_token(cells: Tensor) -> Tensor:
     """Return the cells [P, h, w] of pictures as [T, 16]: the merged tokens of each picture, row by row."""
     pictures, rows, columns = cells.shape
-    blocks = cells.view(pictures, rows // _SIDE, _SIDE, columns // _SIDE, _SIDE)
-    return blocks.transpose(2, 3).reshape(-1, _SIDE**2)
+    blocks = cells.view(pictures, rows // TOKEN_SIDE, TOKEN_SIDE, columns // TOKEN_SIDE, TOKEN_SIDE)
+    return blocks.transpose(2, 3).reshape(-1, TOKEN_SIDE**2)
 
 
 def _edges(owner: Tensor) -> tuple[Tensor, Tensor]:
@@ -163,7 +162,9 @@ def _edges(owner: Tensor) -> tuple[Tensor, Tensor]:
     for number in torch.unique(owner).tolist():
         if number >= 0:
             y, x = torch.nonzero(owner == number, as_tuple=True)
-            bounds[number] = torch.stack([x.min(), y.min(), x.max() + 1, y.max() + 1]).float() / _SIDE
-    y, x = torch.meshgrid(torch.arange(rows // _SIDE) + 0.5, torch.arange(columns // _SIDE) + 0.5, indexing="ij")
+            bounds[number] = torch.stack([x.min(), y.min(), x.max() + 1, y.max() + 1]).float() / TOKEN_SIDE
+    y, x = torch.meshgrid(
+        torch.arange(rows // TOKEN_SIDE) + 0.5, torch.arange(columns // TOKEN_SIDE) + 0.5, indexing="ij"
+    )
     middle = torch.stack([x, y, x, y], dim=-1).flatten(0, 1).to(owner.device)
     return bounds[main.long()] - middle, main >= 0

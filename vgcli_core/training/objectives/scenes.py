@@ -16,8 +16,11 @@ from vgcli_core.data.mixture import Mixture
 from vgcli_core.data.sample import Sample
 from vgcli_core.data.scene_truth import CELL, NOBODY, SceneTruth, from_bytes, truth_path
 from vgcli_core.errors import DataError, VgllmError
-from vgcli_core.model.pixels import PATCH, fit_frames
+from vgcli_core.model.pixels import MERGE, PATCH, fit_frames
 from vgcli_core.training.examples import Bad, MicroBatch
+
+PATCH_SIDE = PATCH // CELL  # cells of a patch, along one side
+TOKEN_SIDE = MERGE * PATCH_SIDE  # of a merged token
 
 _SOFTEST = 0.8  # share of the mean of 3x3 pixels in a softened picture, at most
 
@@ -50,7 +53,7 @@ class SceneExample:
     @property
     def tokens(self) -> int:
         """Patches of all frames."""
-        return self.depth.numel() // (PATCH // CELL) ** 2
+        return self.depth.numel() // PATCH_SIDE**2
 
     @property
     def labelled(self) -> int:
