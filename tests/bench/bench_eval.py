@@ -30,10 +30,10 @@ from vgcli_core.data.frame_store import FRAMES
 from vgcli_core.data.groups import groups
 from vgcli_core.data.sample import Sample, Turn, human_turn
 from vgcli_core.model.answer import Answerer, Look
-from vgcli_core.model.demo import demo_tokenizer
 from vgcli_core.model.frames_ahead import FramesAhead, look
 from vgcli_core.model.generate import Decoding
 from vgcli_core.model.processor import Processor
+from vgcli_core.model.tiny import tiny_tokenizer
 from vgcli_core.model.vgllm import VGLLM, Counts, cast_parameters
 from vgcli_core.text.prompts import MAX_NEW_TOKENS, Task, ask_prompt
 from vgcli_core.text.written import Written
@@ -70,7 +70,7 @@ class Asked:
 
 def mid_size(size: str, dtype: str, device: str) -> tuple[VGLLM, Processor]:
     """Build a random model whose encoders and language model stand in the proportion of the published ones."""
-    tokenizer = demo_tokenizer()
+    tokenizer = tiny_tokenizer()
     config, plain = configurations(size, tokenizer.convert_tokens_to_ids("<|image_pad|>"))
     recipe = Recipe(data=Data(sets={"noise": DataSet(dataset="rooms")}), run=Run(precision="fp32"))
     model = build(recipe, config, plain, torch.device(device)).eval()

@@ -18,10 +18,10 @@ from typing import Any
 from random_models import build, example
 
 from vgcli_core.model.config import ModelConfig
-from vgcli_core.model.demo import demo_tokenizer
 from vgcli_core.model.feature_cache import FeatureCache, digest_of, encoders_fingerprint
 from vgcli_core.model.pixels import MERGE, PATCH, geometry_size, grid_of, pixels_of
 from vgcli_core.model.processor import Processor
+from vgcli_core.model.tiny import tiny_tokenizer
 from vgcli_core.model.vgllm import Features
 from vgcli_core.training.engines import start_engine
 from vgcli_core.training.examples import Example, MicroBatch
@@ -133,7 +133,7 @@ def main() -> None:
     recipe = Recipe(
         data=Data(sets={"noise": DataSet(dataset="rooms")}), run=Run.model_validate({"precision": args.precision})
     )
-    tokenizer = demo_tokenizer()
+    tokenizer = tiny_tokenizer()
     config, plain = configurations(args.size, tokenizer.convert_tokens_to_ids("<|image_pad|>"))
     processor = Processor(tokenizer, frame_width=config.frame_width)
     plainly = example(processor, args.num_frames, config.frame_width, sentences=4)

@@ -19,7 +19,7 @@ from vgcli_core.media.sampling import Sampling
 from vgcli_core.model.backbones.qwen2_5_vl import Qwen25VL
 from vgcli_core.model.checkpoint import LoadReport
 from vgcli_core.model.config import ModelConfig
-from vgcli_core.model.demo import demo_tokenizer
+from vgcli_core.model.tiny import tiny_tokenizer
 from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.predict.pipeline import Predictor
 from vgcli_core.text.questions import Question
@@ -32,8 +32,8 @@ PUBLISHED_NAMES = {"4b": "Qwen/Qwen2.5-VL-3B-Instruct", "8b": "Qwen/Qwen2.5-VL-7
 
 
 def full_size(size: str, device: str, attention: str) -> Predictor:
-    """Build the model on the device in bfloat16; the demo's tokenizer stands in, with the published vocabulary size."""
-    tokenizer = demo_tokenizer()
+    """Build the model on the device in bfloat16; the tiny tokenizer stands in, with the published vocabulary size."""
+    tokenizer = tiny_tokenizer()
     plain = PUBLISHED[PUBLISHED_NAMES[size]] | {"image_token_id": tokenizer.convert_tokens_to_ids("<|image_pad|>")}
     torch.manual_seed(0)
     torch.set_default_dtype(torch.bfloat16)

@@ -13,7 +13,7 @@ from pathlib import Path
 from vgcli_core import load
 from vgcli_core.media.sampling import Sampling
 from vgcli_core.model.checkpoint import LoadReport
-from vgcli_core.model.demo import demo_model
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.predict.pipeline import Predictor
 from vgcli_core.predict.result import Result
 from vgcli_core.text.questions import Question
@@ -29,8 +29,8 @@ def predictor(args: argparse.Namespace) -> Predictor:
     import torch
 
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[args.dtype]
-    network, tokenizer = demo_model(frame_width=args.width, dtype=dtype)
-    return Predictor(network.to(args.device), tokenizer, LoadReport(Path(), "generation-2", 0), name="demo")
+    network, tokenizer = tiny_model(frame_width=args.width, dtype=dtype)
+    return Predictor(network.to(args.device), tokenizer, LoadReport(Path(), "generation-2", 0), name="tiny")
 
 
 def ask(model: Predictor, things: tuple[str, ...], args: argparse.Namespace) -> tuple[Result, float]:

@@ -20,8 +20,8 @@ import torch
 from random_models import build, example
 
 from vgcli_core.model.config import ModelConfig
-from vgcli_core.model.demo import demo_tokenizer
 from vgcli_core.model.processor import Processor
+from vgcli_core.model.tiny import tiny_tokenizer
 from vgcli_core.training.engines import start_engine
 from vgcli_core.training.examples import MicroBatch
 from vgcli_core.training.fitting import overhead_of
@@ -97,7 +97,7 @@ def run(case: str, size: str, device: str, frames: int | None) -> tuple[Memory, 
         run=Run.model_validate({"precision": precision, "checkpoint_gradients": checkpoints}),
         lora=Lora(),
     )
-    tokenizer = demo_tokenizer()
+    tokenizer = tiny_tokenizer()
     plain = backbone(size, layers, tokenizer.convert_tokens_to_ids("<|image_pad|>"))
     width = 140 if size == "tiny" else 518
     config = ModelConfig(geometry=geometry(size), frame_width=width, merger_hidden=2048 if size == "mid" else 4096)

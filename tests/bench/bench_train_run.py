@@ -22,8 +22,8 @@ from vgcli_core.data.base import Request
 from vgcli_core.data.prepare import Settings as PrepareSettings
 from vgcli_core.data.prepare import prepare
 from vgcli_core.data.sources import DATASETS
-from vgcli_core.model.demo import demo_tokenizer
 from vgcli_core.model.save import save_model
+from vgcli_core.model.tiny import tiny_tokenizer
 from vgcli_core.training.log import TIMING, read_log
 from vgcli_core.training.progress import Settings
 from vgcli_core.training.recipe import Recipe
@@ -70,7 +70,7 @@ def main() -> None:
             f"the end, late / early ratio {late / early:.3f}\n"
         )
         rooms(folder / "large", width=640, height=480)
-        tokenizer = demo_tokenizer()
+        tokenizer = tiny_tokenizer()
         config, plain = configurations(wanted.size, tokenizer.convert_tokens_to_ids("<|image_pad|>"))
         recipe = Recipe.model_validate({"data": {"sets": {"a": {"dataset": "rooms"}}}, "run": {"precision": "fp32"}})
         model = build(recipe, config, plain, torch.device("cpu"))

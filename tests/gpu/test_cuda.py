@@ -11,8 +11,8 @@ from tests.unit.evaluation.sets import question, write_set
 from vgcli_core.media.sampling import Sampling
 from vgcli_core.model.answer import Answerer
 from vgcli_core.model.checkpoint import LoadReport
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.frames_ahead import FramesAhead, look
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.predict.loading import load
 from vgcli_core.predict.pipeline import Predictor
 from vgcli_core.text.questions import Question
@@ -46,7 +46,7 @@ def test_float32_answers_are_those_of_the_cpu(video):
 
 
 def test_bfloat16_features_stay_close_to_float32():
-    exact, _ = demo_model(frame_width=518)
+    exact, _ = tiny_model(frame_width=518)
     frames = torch.rand(4, 3, 392, 518, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         a = exact.geometry_features(frames)
@@ -55,8 +55,8 @@ def test_bfloat16_features_stay_close_to_float32():
 
 
 def test_many_questions_on_a_gpu_encode_the_video_once(video):
-    network, tokenizer = demo_model(frame_width=518)
-    model = Predictor(network.cuda(), tokenizer, LoadReport(Path(), "generation-2", 1), name="demo")
+    network, tokenizer = tiny_model(frame_width=518)
+    model = Predictor(network.cuda(), tokenizer, LoadReport(Path(), "generation-2", 1), name="tiny")
     result = model.answer(video, QUESTIONS * 3, sampling=FOUR)
     assert result.counts["encoder_calls"] == 1
 
@@ -87,7 +87,7 @@ def test_flash_attention_is_taken_by_auto_and_reported(video):
 
 @pytest.mark.skipif(find_spec("flash_attn") is None, reason="flash-attn is not installed")
 def test_packed_rows_mean_the_same_to_flash_attention():
-    model, _ = demo_model(dtype=torch.bfloat16)
+    model, _ = tiny_model(dtype=torch.bfloat16)
     model.to("cuda")
     segments = torch.tensor([[0] * 5 + [1] * 9 + [2] * 3], device="cuda")
     embeds = model.backbone.embed(torch.arange(17, device="cuda")[None])

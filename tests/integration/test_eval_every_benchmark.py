@@ -16,8 +16,8 @@ from vgcli_core.data.rooms.layouts.write import write_layouts
 from vgcli_core.data.rooms.options import FIRST, settings_of
 from vgcli_core.data.sources import DATASETS
 from vgcli_core.evaluation.benchmarks import BENCHMARKS
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.save import save_model
+from vgcli_core.model.tiny import tiny_model
 
 SMALL = {"width": 72, "height": 54, "film_frames": 26}
 SEED = 4
@@ -43,7 +43,7 @@ def world(tmp_path_factory) -> Path:
             DATASETS[name], raw, *wanted, options=options.get(name, {}), seed=SEED, with_frames=True, **more
         )
         prepare(DATASETS[name], request, Settings(folder / "data" / name))
-    model, tokenizer = demo_model(frame_width=56)
+    model, tokenizer = tiny_model(frame_width=56)
     save_model(model, folder / "model", tokenizer=tokenizer)
     return folder
 

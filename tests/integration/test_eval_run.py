@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from tests.unit.evaluation.sets import question, write_set
 from vgcli.eval_run import _to_continue
 from vgcli.main import app
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.save import save_model
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.processes.workers import LAUNCH
 
 forks = pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
@@ -31,7 +31,7 @@ def world(tmp_path_factory) -> Path:
     """A folder with data/vsi_bench and a saved model."""
     folder = tmp_path_factory.mktemp("world")
     write_set(folder / "data", [question(number, scene=number // EACH) for number in range(SCENES * EACH)])
-    model, tokenizer = demo_model(frame_width=56)
+    model, tokenizer = tiny_model(frame_width=56)
     save_model(model, folder / "model", tokenizer=tokenizer)
     return folder
 

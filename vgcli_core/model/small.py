@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from vgcli_core.errors import UsageError
-from vgcli_core.model.demo import backbone_config, build, new_config
 from vgcli_core.model.geometry_encoders.dinov2 import DinoV2
 from vgcli_core.model.small_tokenizer import small_tokenizer
+from vgcli_core.model.tiny import backbone_config, build, new_config
 from vgcli_core.model.vgllm import VGLLM
 
 GEOMETRY: dict[str, Any] = {

@@ -13,9 +13,9 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
 from vgcli_core.geometry.boxes import OrientedBox
-from vgcli_core.model.demo import SPECIAL
 from vgcli_core.model.processor import SYSTEM
 from vgcli_core.model.small_words import PHRASES, WORDS
+from vgcli_core.model.tiny import SPECIAL
 from vgcli_core.text.answer_format import format_detection, format_grounding
 from vgcli_core.text.prompts import ask_prompt, caption_prompt, detect_prompt, ground_prompt
 

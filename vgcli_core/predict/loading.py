@@ -8,10 +8,10 @@ from pathlib import Path
 from vgcli_core.errors import CheckpointError, UsageError
 from vgcli_core.geometry.boxes import EulerConvention
 from vgcli_core.model.checkpoint import LoadReport, Options, load_model
-from vgcli_core.model.demo import NAME as TINY_NAME
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.device import choose_placement
 from vgcli_core.model.hub import checkpoint_folder
+from vgcli_core.model.tiny import NAME as TINY_NAME
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.model.tokenizer import load_tokenizer
 from vgcli_core.model.vgllm import cast_parameters
 from vgcli_core.model.weights import read_json
@@ -142,7 +142,7 @@ def _asked_for(model: str | Path | None) -> str:
 
 
 def _tiny(options: Options, *, notes: tuple[str, ...]) -> Predictor:
-    network, tokenizer = demo_model(seed=options.seed)
+    network, tokenizer = tiny_model(seed=options.seed)
     stated = {"euler_convention": options.euler_convention, "prompt_revision": options.prompt_revision}
     given = {key: value for key, value in stated.items() if value is not None}
     if given:

@@ -15,13 +15,13 @@ from vgcli_core.model.branching import PIECEWISE
 from vgcli_core.model.checkpoint import Options, load_model
 from vgcli_core.model.config import ModelConfig
 from vgcli_core.model.config_files import read_model_config
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.device import choose_attention
 from vgcli_core.model.hub import checkpoint_folder
 from vgcli_core.model.layouts import recognise, recognise_encoder
 from vgcli_core.model.machine import source_of
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.small import fresh_weights, small_model
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.model.tokenizer import load_tokenizer
 from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.model.weights import WeightFiles, read_json
@@ -30,7 +30,7 @@ from vgcli_core.training.recipe import Recipe, Start, Trained
 
 TINY, SMALL = "tiny", "small"
 RANDOM = "random"
-NEW: Mapping[str, Callable[..., tuple[VGLLM, Any]]] = {TINY: demo_model, SMALL: small_model}
+NEW: Mapping[str, Callable[..., tuple[VGLLM, Any]]] = {TINY: tiny_model, SMALL: small_model}
 """Models that are drawn from the recipe's seed."""
 
 

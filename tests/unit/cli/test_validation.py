@@ -17,9 +17,9 @@ from vgcli_core.data.sample import truth_of
 from vgcli_core.data.sources.rooms import DATASET
 from vgcli_core.errors import DataError, UsageError
 from vgcli_core.evaluation.benchmarks import BENCHMARKS
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.pixels import prepare_pixels
 from vgcli_core.model.processor import Processor
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.training.recipe import Recipe
 
 RULES = {"ground": "scanrefer", "caption": "scan2cap", "detect": "scannet_det", "ask": "vsi_bench"}
@@ -132,7 +132,7 @@ def test_a_process_without_questions_asks_none(samples):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_model_in_training_is_asked_and_left_as_it_was(data, precision):
-    model, tokenizer = demo_model()
+    model, tokenizer = tiny_model()
     processor = Processor(tokenizer, frame_width=model.config.frame_width)
     model.train()
     model.geometry_encoder.eval()

@@ -9,11 +9,11 @@ import torch
 from vgcli_core.data.sample import Sample, Turn, human_turn
 from vgcli_core.errors import DataError
 from vgcli_core.model.answer import Answerer, Seen, answers
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.feature_cache import FeatureCache, encoders_fingerprint
 from vgcli_core.model.generate import Decoding
 from vgcli_core.model.pixels import fit_frames, prepare_pixels
 from vgcli_core.model.processor import Processor
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.model.vgllm import Counts
 
 LIMITS = {"ask": 6, "ground": 4, "detect": 6, "caption": 5}
@@ -21,7 +21,7 @@ LIMITS = {"ask": 6, "ground": 4, "detect": 6, "caption": 5}
 
 @pytest.fixture(scope="module")
 def model_and_processor():
-    model, tokenizer = demo_model(seed=3)
+    model, tokenizer = tiny_model(seed=3)
     return model, Processor(tokenizer, frame_width=model.config.frame_width)
 
 

@@ -6,9 +6,9 @@ from pydantic import ValidationError
 
 from vgcli_core.model.checkpoint import Options, load_model
 from vgcli_core.model.config import ModelConfig
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.feature_cache import encoders_fingerprint
 from vgcli_core.model.save import save_model
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.model.vgllm import VGLLM
 
 GRID = torch.tensor([[1, 4, 6]] * 2)
@@ -25,7 +25,7 @@ def look(model: VGLLM, seed: int) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def seeing(tmp_path_factory):
-    model, _ = demo_model(frame_width=84, patch_positions=True)
+    model, _ = tiny_model(frame_width=84, patch_positions=True)
     return save_model(model, tmp_path_factory.mktemp("seeing") / "model")
 
 

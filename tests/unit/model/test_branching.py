@@ -6,8 +6,8 @@ from torch import nn
 
 from vgcli_core.errors import UsageError
 from vgcli_core.model.branching import PIECEWISE, Pieces, branching, branching_arguments, piecewise_attention
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.packing import FLASH
+from vgcli_core.model.tiny import tiny_model
 
 # Three samples on a beginning of three tokens and padding; one on two tokens; text alone.
 BRANCHES = torch.tensor(
@@ -55,7 +55,7 @@ def test_piece_by_piece_each_token_gets_what_the_mask_gives_it(learning):
 
 
 def test_without_branches_it_is_torchs_own_attention():
-    model, _ = demo_model()
+    model, _ = tiny_model()
     ids = torch.randint(0, 100, (2, 7), generator=torch.Generator().manual_seed(0))
     positions = torch.arange(7).expand(3, 2, 7)
     padded = torch.tensor([[1] * 7, [0, 0] + [1] * 5])

@@ -10,16 +10,16 @@ from safetensors.torch import load_file, save_file
 
 from vgcli_core.errors import CheckpointError, OutputError, ResourceError, UsageError
 from vgcli_core.model.checkpoint import Options, load_model
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.save import save_model
+from vgcli_core.model.tiny import tiny_model
 
 CPU = Options(device="cpu", dtype="float32")
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory) -> Path:
-    model, tokenizer = demo_model()
-    return save_model(model, tmp_path_factory.mktemp("saved") / "demo", tokenizer=tokenizer)
+    model, tokenizer = tiny_model()
+    return save_model(model, tmp_path_factory.mktemp("saved") / "tiny", tokenizer=tokenizer)
 
 
 @pytest.fixture

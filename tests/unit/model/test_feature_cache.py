@@ -15,7 +15,6 @@ from safetensors.torch import save_file
 
 from vgcli_core.errors import CheckpointError, OutputError
 from vgcli_core.model import feature_cache
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.feature_cache import (
     PREPROCESSING,
     FeatureCache,
@@ -25,6 +24,7 @@ from vgcli_core.model.feature_cache import (
     free_space,
 )
 from vgcli_core.model.pixels import prepare_pixels
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.model.vgllm import Features
 
 GRID = torch.tensor([[1, 4, 6], [1, 4, 6]])
@@ -86,7 +86,7 @@ def test_a_key_depends_on_the_frames_the_encoders_and_the_preprocessing(tmp_path
 
 def test_the_fingerprint_depends_on_all_that_features_depend_on_and_on_nothing_else(monkeypatch):
     def fingerprint(*, dtype=torch.float32, change=None, window=56, **choices):
-        model, _ = demo_model(seed=0, dtype=dtype, **choices)
+        model, _ = tiny_model(seed=0, dtype=dtype, **choices)
         model.feature_dtype = dtype
         model.backbone.model.config.vision_config.window_size = window  # which no weight shows
         if change is not None:
@@ -116,14 +116,14 @@ def test_the_fingerprint_depends_on_all_that_features_depend_on_and_on_nothing_e
 
 
 def test_the_fingerprint_depends_on_the_dtype_that_features_leave_in():
-    model, _ = demo_model(seed=0)
+    model, _ = tiny_model(seed=0)
     before = encoders_fingerprint(model)
     model.feature_dtype = torch.bfloat16
     assert encoders_fingerprint(model) != before
 
 
 def test_a_folder_says_which_model_it_is_of(cache):
-    model, _ = demo_model(seed=0)
+    model, _ = tiny_model(seed=0)
     cache.describe(model)
     about = json.loads((cache.folder / "about.json").read_text())
     assert about["fingerprint"] == "f" * 64
@@ -245,7 +245,7 @@ def test_a_checksum_of_pixels_depends_on_every_byte_and_on_the_shape():
 
 def test_the_forecast_is_what_is_written(cache):
     # 64 x 48 pixels become 84 x 63 -> 56 or 70 rows (whole patches): 48 * 84 / 64 / 14 = 4.5, which rounds to 4.
-    model, _ = demo_model(seed=0, frame_width=84)
+    model, _ = tiny_model(seed=0, frame_width=84)
     pixels = prepare_pixels([np.zeros((48, 64, 3), dtype=np.uint8)] * 3, width=84)
     found = model.encode(pixels.pixel_values, pixels.grid_thw, pixels.geometry_frames)
     size = cache.write("key", found)

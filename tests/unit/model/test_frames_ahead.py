@@ -14,10 +14,10 @@ import torch
 from tests.unit.evaluation.sets import question, write_set
 from vgcli_core.data.frames_digest import frames_digest
 from vgcli_core.errors import DataError, MediaError
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.feature_cache import FeatureCache, encoders_fingerprint
 from vgcli_core.model.frames_ahead import FramesAhead, look
 from vgcli_core.model.pixels import pixels_of
+from vgcli_core.model.tiny import tiny_model
 
 WIDTH = 56
 SAMPLES = [question(number, scene=number) for number in range(6)]
@@ -102,7 +102,7 @@ def test_a_reader_that_dies_costs_its_own_list(root):
 
 
 def test_what_the_cache_holds_is_not_decoded(root, tmp_path):
-    model, _ = demo_model(frame_width=WIDTH)
+    model, _ = tiny_model(frame_width=WIDTH)
     cache = FeatureCache(tmp_path / "cache", fingerprint=encoders_fingerprint(model))
     digest = frames_digest(SAMPLES[1], root)
     with ahead(root, cache=cache) as frames:

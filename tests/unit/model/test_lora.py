@@ -7,9 +7,9 @@ import torch
 
 from vgcli_core.errors import ResourceError, UsageError
 from vgcli_core.model.checkpoint import Options, load_model
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.lora import adapter_tensors, add_adapters, is_adapter, merged_tensors, save_adapter
 from vgcli_core.model.save import save_model
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.model.vgllm import VGLLM, ModelInputs, cast_parameters
 
 pytest.importorskip("peft", reason='LoRA needs peft: pip install "vgllm[train]"')
@@ -24,7 +24,7 @@ def text(rows: int = 2) -> ModelInputs:
 
 
 def adapted(**choices) -> VGLLM:
-    model, _ = demo_model()
+    model, _ = tiny_model()
     add_adapters(model, **{"rank": 4, "alpha": 8, "dropout": 0.0, "targets": TARGETS, **choices})
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(is_adapter(name))
@@ -52,7 +52,7 @@ def logits(model: VGLLM) -> torch.Tensor:
 
 
 def test_new_adapters_change_nothing():
-    plain, _ = demo_model()
+    plain, _ = tiny_model()
     assert torch.equal(logits(plain), logits(adapted(dropout=0.1)))
 
 
@@ -66,7 +66,7 @@ def test_the_language_model_alone_gains_them_and_the_seed_decides_their_values()
 
 
 def test_merged_tensors_have_the_names_and_shapes_of_a_model_without_adapters(trained):
-    plain = demo_model()[0].state_dict()
+    plain = tiny_model()[0].state_dict()
     merged = merged_tensors(trained)
     assert list(merged) == list(plain)
     assert len(merged) == len(plain)
@@ -87,7 +87,7 @@ def test_a_merged_weight_is_w_plus_alpha_over_rank_b_a(trained):
 
 def test_values_gathered_from_elsewhere_are_merged_instead_of_the_models_own(trained):
     zero = {name: torch.zeros_like(value) for name, value in adapter_tensors(trained).items()}
-    plain = demo_model()[0].state_dict()
+    plain = tiny_model()[0].state_dict()
     assert all(torch.equal(value, plain[name]) for name, value in merged_tensors(trained, zero).items())
 
 
@@ -104,7 +104,7 @@ def test_the_saved_model_answers_as_the_adapted_one(trained, tmp_path):
     assert all(torch.equal(value, before[name]) for name, value in trained.state_dict().items())
     again, report = load_model(tmp_path / "model", Options(device="cpu", dtype="float32"))
     assert report.left_out == {}
-    assert (logits(trained) - logits(demo_model()[0])).abs().max() > 0.1
+    assert (logits(trained) - logits(tiny_model()[0])).abs().max() > 0.1
     torch.testing.assert_close(logits(again), logits(trained), atol=1e-5, rtol=0)
 
 
@@ -113,7 +113,7 @@ def test_peft_reads_the_adapter_on_the_plain_backbone(trained, tmp_path):
 
     save_adapter(trained, tmp_path / "adapter", base="Qwen/Qwen2.5-VL-3B-Instruct")
     assert PeftConfig.from_pretrained(tmp_path / "adapter").base_model_name_or_path == "Qwen/Qwen2.5-VL-3B-Instruct"
-    model, _ = demo_model()
+    model, _ = tiny_model()
     inner = PeftModel.from_pretrained(model.backbone.model, tmp_path / "adapter")
     loaded = [name for name, _ in inner.named_parameters() if is_adapter(name)]
     assert len(loaded) == len(adapter_tensors(trained))
@@ -122,7 +122,7 @@ def test_peft_reads_the_adapter_on_the_plain_backbone(trained, tmp_path):
 
 def test_adapters_learn_on_a_frozen_half_base_with_checkpointed_gradients():
     def gradients(checkpointed: bool) -> dict[str, torch.Tensor]:
-        model, _ = demo_model()
+        model, _ = tiny_model()
         cast_parameters(model, torch.bfloat16)
         add_adapters(model, rank=4, alpha=8, dropout=0.0, targets=TARGETS)
         for name, parameter in model.named_parameters():
@@ -144,7 +144,7 @@ def test_adapters_learn_on_a_frozen_half_base_with_checkpointed_gradients():
 
 
 def test_an_unknown_target_is_refused_with_the_known_ones():
-    model, _ = demo_model()
+    model, _ = tiny_model()
     with pytest.raises(UsageError, match="'query'") as caught:
         add_adapters(model, rank=4, alpha=8, dropout=0.0, targets=("q_proj", "query"))
     assert "down_proj, gate_proj" in caught.value.fix
@@ -158,7 +158,7 @@ def test_without_peft_the_extra_is_named(monkeypatch):
             raise ImportError("No module named 'peft'")
         return real(name, *rest, **named)
 
-    model, _ = demo_model()
+    model, _ = tiny_model()
     monkeypatch.setattr(builtins, "__import__", absent)
     with pytest.raises(ResourceError, match="peft") as caught:
         add_adapters(model, rank=4, alpha=8, dropout=0.0, targets=TARGETS)

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from vgcli_core.model.demo import demo_model
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.model.vgllm import ModelInputs
 
 
 @pytest.fixture(scope="module")
 def model():
-    return demo_model()[0].requires_grad_(True)
+    return tiny_model()[0].requires_grad_(True)
 
 
 def batch(*, labelled: int) -> ModelInputs:

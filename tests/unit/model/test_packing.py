@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from vgcli_core.model.backbones.qwen2_5_vl import Qwen25VL
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.packing import FLASH, attention_arguments, block_causal
 from vgcli_core.model.processor import Processor
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.training.examples import Example, MicroBatch
 from vgcli_core.training.rows import inputs_of
@@ -18,8 +18,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def demo() -> tuple[VGLLM, Processor]:
-    model, tokenizer = demo_model(frame_width=WIDTH)
+def tiny() -> tuple[VGLLM, Processor]:
+    model, tokenizer = tiny_model(frame_width=WIDTH)
     return model, Processor(tokenizer, frame_width=WIDTH)
 
 
@@ -51,8 +51,8 @@ def gradients(model: VGLLM) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("packing", [True, False])
-def test_samples_together_are_what_they_are_alone(demo, packing, attention):
-    model, processor = demo
+def test_samples_together_are_what_they_are_alone(tiny, packing, attention):
+    model, processor = tiny
     model.backbone.model.set_attn_implementation(attention)
     examples = three(processor)
     together = inputs(processor, examples, packing=packing)
@@ -72,8 +72,8 @@ def test_samples_together_are_what_they_are_alone(demo, packing, attention):
         torch.testing.assert_close(gradient, alone[name], atol=1e-5, rtol=1e-4, msg=lambda text, n=name: f"{n}: {text}")
 
 
-def test_another_first_sample_leaves_the_second_as_it_is_bit_for_bit(demo):
-    model, processor = demo
+def test_another_first_sample_leaves_the_second_as_it_is_bit_for_bit(tiny):
+    model, processor = tiny
     first, *others = three(processor)
     changed = example(processor, 2, "left of the sink", seed=9)
     with torch.no_grad():
@@ -103,11 +103,11 @@ def test_flash_attention_is_told_where_each_sample_of_each_row_ends():
     assert found["max_length_q"] == found["max_length_k"] == 3
 
 
-def test_the_bounds_reach_the_attention_of_every_layer(demo, monkeypatch):
+def test_the_bounds_reach_the_attention_of_every_layer(tiny, monkeypatch):
     """transformers hands them on to its flash-attn call; here a stand-in for it sees them, without the kernel."""
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-    model, processor = demo
+    model, processor = tiny
     seen = []
 
     def stand_in(module, query, key, value, attention_mask, **arguments):
@@ -131,7 +131,7 @@ def test_the_bounds_reach_the_attention_of_every_layer(demo, monkeypatch):
 @pytest.mark.parametrize("geometry_encoder", ["vggt", "pi3"])
 @pytest.mark.parametrize("vision", [False, True])
 def test_text_alone_gives_every_trained_parameter_a_gradient_and_the_same_loss(geometry_encoder, vision):
-    model, tokenizer = demo_model(frame_width=WIDTH, geometry_encoder=geometry_encoder, fusion="concat")
+    model, tokenizer = tiny_model(frame_width=WIDTH, geometry_encoder=geometry_encoder, fusion="concat")
     processor = Processor(tokenizer, frame_width=WIDTH)
     model.backbone.vision.requires_grad_(vision)
     batch = inputs(processor, [example(processor, 0, "a chair")], packing=False)
@@ -148,10 +148,10 @@ def test_text_alone_gives_every_trained_parameter_a_gradient_and_the_same_loss(g
             assert not gradient.any(), name
 
 
-def test_image_tokens_are_counted_for_each_sample_of_a_packed_row(demo):
+def test_image_tokens_are_counted_for_each_sample_of_a_packed_row(tiny):
     from vgcli_core.errors import FusionError
 
-    model, processor = demo
+    model, processor = tiny
     packed = inputs(processor, three(processor), packing=True)
     with pytest.raises(FusionError, match="sample 0 has 8 image tokens, its 1 frames give 4"):
         model.hidden(replace(packed, geometry_frames=list(reversed(packed.geometry_frames))))

@@ -7,9 +7,9 @@ import torch
 
 from vgcli_core.errors import CheckpointError, FusionError
 from vgcli_core.model.checkpoint import Options, load_model
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.patch_positions import FEATURES, place_features
 from vgcli_core.model.save import save_model
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.model.vgllm import VGLLM
 
 GRID = torch.tensor([[1, 4, 6]] * 2)
@@ -17,7 +17,7 @@ CELLS = 2 * 2 * 3
 
 
 def with_positions(*, moved: bool = True, **choices) -> VGLLM:
-    model, _ = demo_model(frame_width=84, patch_positions=True, **choices)
+    model, _ = tiny_model(frame_width=84, patch_positions=True, **choices)
     generator = torch.Generator().manual_seed(1)
     if moved:
         for parameter in model.patch_positions.parameters():
@@ -53,7 +53,7 @@ def test_all_places_of_sixty_four_frames_differ():
 
 @pytest.mark.parametrize("geometry_encoder", ["vggt", "none"])
 def test_codes_are_added_to_what_was_fused_the_same_for_each_scene(geometry_encoder):
-    model, plain = with_positions(geometry_encoder=geometry_encoder), demo_model(geometry_encoder=geometry_encoder)[0]
+    model, plain = with_positions(geometry_encoder=geometry_encoder), tiny_model(geometry_encoder=geometry_encoder)[0]
     pixels, grids, frames = seen(model, scenes=2)
     with torch.no_grad():
         added = model.image_tokens(pixels, grids, frames) - plain.image_tokens(pixels, grids, frames)
@@ -80,7 +80,7 @@ def test_a_saved_model_keeps_its_code_with_and_without_geometry(tmp_path, geomet
 
 
 def test_a_checkpoint_gets_a_code_that_changes_nothing_yet(tmp_path):
-    plain, _ = demo_model()
+    plain, _ = tiny_model()
     folder = save_model(plain, tmp_path / "model")
     model, report = load_model(folder, Options(device="cpu", patch_positions=True))
     assert model.config.patch_positions
@@ -92,7 +92,7 @@ def test_a_checkpoint_gets_a_code_that_changes_nothing_yet(tmp_path):
 
 
 def test_a_checkpoint_without_the_code_that_it_speaks_of_is_refused(tmp_path):
-    folder = save_model(demo_model()[0], tmp_path / "model")
+    folder = save_model(tiny_model()[0], tmp_path / "model")
     said = (folder / "vgllm.json").read_text(encoding="utf-8")
     (folder / "vgllm.json").write_text(
         said.replace('"patch_positions": false', '"patch_positions": true'), encoding="utf-8"

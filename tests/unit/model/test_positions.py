@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from vgcli_core.errors import FusionError
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.positions import multimodal_positions
+from vgcli_core.model.tiny import tiny_model
 
 PAD = 9
 
@@ -22,7 +22,7 @@ def test_text_counts_up_and_a_picture_spans_its_grid():
 
 
 def test_positions_are_those_of_the_unmodified_backbone():
-    model, tokenizer = demo_model()
+    model, tokenizer = tiny_model()
     start, pad, end = tokenizer.convert_tokens_to_ids(["<|vision_start|>", "<|image_pad|>", "<|vision_end|>"])
     grids = torch.tensor([[1, 4, 6], [1, 8, 2], [1, 2, 2]])
     ids = [5, 6]

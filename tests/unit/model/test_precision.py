@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.fusion import RMSNorm
 from vgcli_core.model.geometry_encoders.blocks import Block, LayerNorm, LayerScale
 from vgcli_core.model.geometry_encoders.normalise import imagenet_normalise
 from vgcli_core.model.pixels import patchify
+from vgcli_core.model.tiny import tiny_model
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def test_picture_constants_do_not_follow_the_default_dtype(bfloat16_default):
     assert torch.equal(patches, patchify(frames))
 
 
-def test_casting_the_demo_leaves_rotary_frequencies_alone():
-    model, _ = demo_model(dtype=torch.bfloat16)
+def test_casting_the_tiny_model_leaves_rotary_frequencies_alone():
+    model, _ = tiny_model(dtype=torch.bfloat16)
     buffers = {name: b.dtype for name, b in model.named_buffers() if "inv_freq" in name}
     assert buffers
     assert set(buffers.values()) == {torch.float32}

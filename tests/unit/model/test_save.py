@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 from vgcli_core.errors import OutputError
 from vgcli_core.model.checkpoint import Options, load_model
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.save import save_model
+from vgcli_core.model.tiny import tiny_model
 
 MERGER = "geometry_merger.mlp.0.weight"
 
@@ -26,11 +26,11 @@ def names(folder: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory) -> Path:
-    return save_model(demo_model()[0], tmp_path_factory.mktemp("plain") / "model")
+    return save_model(tiny_model()[0], tmp_path_factory.mktemp("plain") / "model")
 
 
 def test_given_tensors_are_written_instead_of_the_models_own(plain, tmp_path):
-    model, _ = demo_model()
+    model, _ = tiny_model()
     embedding = "backbone.model.model.language_model.embed_tokens.weight"
     state = model.state_dict()
     given = {MERGER: torch.full_like(state[MERGER], 0.25), embedding: state[embedding] + 1}
@@ -42,7 +42,7 @@ def test_given_tensors_are_written_instead_of_the_models_own(plain, tmp_path):
 
 
 def test_given_tensors_decide_the_shape_where_a_process_holds_only_its_share(plain, tmp_path):
-    model, _ = demo_model()
+    model, _ = tiny_model()
     whole = {name: value.clone() for name, value in model.state_dict().items()}
     for parameter in model.parameters():
         parameter.data = torch.empty(0)
@@ -54,7 +54,7 @@ def test_given_tensors_decide_the_shape_where_a_process_holds_only_its_share(pla
 
 
 def test_another_dtype_is_that_of_every_tensor_and_of_the_configuration(plain, tmp_path):
-    model, _ = demo_model()
+    model, _ = tiny_model()
     folder = save_model(model, tmp_path / "model", dtype=torch.bfloat16)
     weights = load_file(folder / "model.safetensors")
     expected = load_file(plain / "model.safetensors")
@@ -66,7 +66,7 @@ def test_another_dtype_is_that_of_every_tensor_and_of_the_configuration(plain, t
 
 
 def test_a_shared_embedding_is_written_once_whoever_gives_its_values(tmp_path):
-    model, _ = demo_model()
+    model, _ = tiny_model()
     inner = model.backbone.model
     inner.config.tie_word_embeddings = True
     inner.lm_head.weight = inner.get_input_embeddings().weight
@@ -77,7 +77,7 @@ def test_a_shared_embedding_is_written_once_whoever_gives_its_values(tmp_path):
 
 
 def test_the_index_of_shards_lists_every_tensor_with_its_file(plain, tmp_path):
-    folder = save_model(demo_model()[0], tmp_path / "model", dtype=torch.bfloat16, max_shard_size="100KB")
+    folder = save_model(tiny_model()[0], tmp_path / "model", dtype=torch.bfloat16, max_shard_size="100KB")
     index = json.loads((folder / "model.safetensors.index.json").read_text(encoding="utf-8"))
     assert set(index["weight_map"]) == names(plain)
     assert set(index["weight_map"].values()) == {file.name for file in folder.glob("*.safetensors")}
@@ -94,5 +94,5 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr("vgcli_core.model.weights.save_file", full)
     with pytest.raises(OutputError, match="No space left"):
-        save_model(demo_model()[0], tmp_path / "model")
+        save_model(tiny_model()[0], tmp_path / "model")
     assert list(tmp_path.iterdir()) == []

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from vgcli_core.model.checkpoint import Options, load_model
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.save import save_model
 from vgcli_core.model.small import fresh_weights, positions, small_model
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.training.parts import part_of
 
 MOST = 7_200_000
@@ -64,7 +64,7 @@ def test_positions_tell_rows_from_columns():
 
 @pytest.mark.parametrize("geometry_encoder", ["vggt", "pi3"])
 def test_an_encoder_alone_can_be_drawn_anew(geometry_encoder):
-    model, _ = demo_model(geometry_encoder=geometry_encoder)
+    model, _ = tiny_model(geometry_encoder=geometry_encoder)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     fresh_weights(model.geometry_encoder)
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}

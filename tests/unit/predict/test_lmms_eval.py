@@ -20,8 +20,8 @@ from vgcli_core.errors import MediaError, UnknownName, UsageError, VgllmError
 from vgcli_core.media.frames import read_frames
 from vgcli_core.media.sampling import Sampling
 from vgcli_core.media.write import write_video
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.save import save_model
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.predict import lmms_eval
 from vgcli_core.text.questions import Question
 
@@ -284,7 +284,7 @@ def test_arguments_reach_the_model(repository, monkeypatch, tmp_path, videos):
 
 @pytest.mark.parametrize(("trained_on", "shown"), [(4, 4), (None, 32)])
 def test_without_a_number_of_frames_a_model_sees_as_many_as_it_was_trained_on(repository, tmp_path, trained_on, shown):
-    model, tokenizer = demo_model()
+    model, tokenizer = tiny_model()
     model.config = model.config.model_copy(update={"num_frames": trained_on})
     folder = save_model(model, tmp_path / "model", tokenizer=tokenizer)
     chat = get_model(repository)

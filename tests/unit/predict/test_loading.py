@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from vgcli_core.errors import CheckpointError, UsageError
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.save import save_model
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.predict import loading
 from vgcli_core.predict.loading import DEMO, MODEL_VARIABLE, SHIPPED, TINY, find_model, load
 
@@ -18,7 +18,7 @@ def nothing_named(monkeypatch):
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    model, tokenizer = demo_model()
+    model, tokenizer = tiny_model()
     return save_model(model, tmp_path_factory.mktemp("models") / "model", tokenizer=tokenizer)
 
 

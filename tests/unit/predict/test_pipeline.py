@@ -275,9 +275,9 @@ def test_portrait_frames_say_what_is_cut_and_pad_keeps_it(model, tmp_path):
 def test_the_trained_width_runs_end_to_end(video):
     """The real resolution through the real classes: 518 pixels wide, 252 tokens for a 4:3 frame."""
     from vgcli_core.model.checkpoint import LoadReport
-    from vgcli_core.model.demo import demo_model
+    from vgcli_core.model.tiny import tiny_model
 
-    network, tokenizer = demo_model(frame_width=518)
+    network, tokenizer = tiny_model(frame_width=518)
     predictor = Predictor(network, tokenizer, LoadReport(Path(), "generation-2", 1), name="wide")
     result = predictor.ask(video, "how many chairs are there?", sampling=Sampling(num_frames=2))
     assert result.counts["image_tokens"] == 2 * 252

@@ -15,10 +15,10 @@ from tests.unit.training.runs import recipe, run, weights
 from vgcli_core.data.frames_digest import frames_digest
 from vgcli_core.data.mixture import Mixture, Part, mix
 from vgcli_core.errors import ResourceError, UsageError
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.feature_cache import FeatureCache, encoders_fingerprint
 from vgcli_core.model.pixels import prepare_pixels
 from vgcli_core.model.processor import Processor
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.model.vgllm import VGLLM, Counts
 from vgcli_core.training import caching
 from vgcli_core.training.caching import Filled, fill
@@ -38,7 +38,7 @@ ROOMS = 80
 
 @pytest.fixture(scope="module")
 def tiny() -> tuple[VGLLM, Processor]:
-    model, tokenizer = demo_model(frame_width=WIDTH)
+    model, tokenizer = tiny_model(frame_width=WIDTH)
     return model, Processor(tokenizer, frame_width=WIDTH)
 
 

@@ -10,8 +10,8 @@ import torch
 from tests.unit.training.prepared_sets import FRAMES, ask, examples_in, same
 from vgcli_core.data.frame_store import read_images
 from vgcli_core.data.sample import Turn
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.processor import IGNORE, Processor
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.training import examples as module
 from vgcli_core.training.examples import Bad, Example
 from vgcli_core.training.loading import load
@@ -24,7 +24,7 @@ PER_FRAME = 4 * 10 // 4 + 2
 
 @pytest.fixture(scope="module")
 def tiny():
-    model, tokenizer = demo_model()
+    model, tokenizer = tiny_model()
     return model, Processor(tokenizer, frame_width=WIDTH)
 
 

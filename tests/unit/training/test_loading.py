@@ -14,15 +14,15 @@ import torch
 
 from tests.unit.training.prepared_sets import ask, examples_in, same
 from vgcli_core.errors import ResourceError
-from vgcli_core.model.demo import demo_tokenizer
 from vgcli_core.model.processor import IGNORE, Processor
+from vgcli_core.model.tiny import tiny_tokenizer
 from vgcli_core.training.examples import Examples
 from vgcli_core.training.loading import load, lost_worker
 
 
 @pytest.fixture(scope="module")
 def processor() -> Processor:
-    return Processor(demo_tokenizer(), frame_width=140)
+    return Processor(tiny_tokenizer(), frame_width=140)
 
 
 @pytest.fixture
@@ -111,11 +111,11 @@ LEAVING = """
 import sys
 from pathlib import Path
 from tests.unit.training.prepared_sets import ask, examples_in
-from vgcli_core.model.demo import demo_tokenizer
+from vgcli_core.model.tiny import tiny_tokenizer
 from vgcli_core.model.processor import Processor
 from vgcli_core.training.loading import load
 
-examples = examples_in(Path(sys.argv[1]), Processor(demo_tokenizer(), frame_width=140), ask("a"))
+examples = examples_in(Path(sys.argv[1]), Processor(tiny_tokenizer(), frame_width=140), ask("a"))
 stream = load(examples, [(0,)] * 50, workers=1)
 print(next(stream).examples[0].id)
 raise KeyboardInterrupt  # its traceback keeps the stream

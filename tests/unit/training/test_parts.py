@@ -9,9 +9,9 @@ import torch
 
 from vgcli_core.errors import UsageError
 from vgcli_core.model.config import ModelConfig
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.layouts import to_ours
 from vgcli_core.model.lora import is_adapter
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.model.vgllm import build_empty
 from vgcli_core.training.parts import PARTS, choose, learns, part_of
 from vgcli_core.training.recipe import Lora, Trained
@@ -48,8 +48,8 @@ def test_the_parts_of_the_published_4b_add_up(golden: Path):
 
 
 @pytest.mark.parametrize("geometry_encoder", ["vggt", "pi3", "none"])
-def test_every_parameter_of_the_demo_belongs_to_one_part(geometry_encoder):
-    model, _ = demo_model(geometry_encoder=geometry_encoder, fusion="gated")
+def test_every_parameter_of_the_tiny_model_belongs_to_one_part(geometry_encoder):
+    model, _ = tiny_model(geometry_encoder=geometry_encoder, fusion="gated")
     found = counts((name, p.numel()) for name, p in model.named_parameters())
     assert sum(found.values()) == sum(p.numel() for p in model.parameters())
     missing = {"geometry_merger", "geometry_encoder"} if geometry_encoder == "none" else set()
@@ -66,7 +66,7 @@ def test_every_parameter_of_the_demo_belongs_to_one_part(geometry_encoder):
     ],
 )
 def test_a_chosen_part_alone_learns_and_is_in_training_mode(chosen, part):
-    model, _ = demo_model(fusion="cross_attention")
+    model, _ = tiny_model(fusion="cross_attention")
     names = choose(model, Trained(**chosen), Lora())
     assert list(names) == [part]
     assert names[part] == [name for name, p in model.named_parameters() if part_of(name) == part]
@@ -85,7 +85,7 @@ def test_a_chosen_part_alone_learns_and_is_in_training_mode(chosen, part):
 
 @pytest.mark.parametrize("geometry_encoder", ["vggt", "pi3"])
 def test_of_a_trained_geometry_encoder_all_that_features_depend_on_learns(geometry_encoder):
-    model, _ = demo_model(frame_width=56, geometry_encoder=geometry_encoder)
+    model, _ = tiny_model(frame_width=56, geometry_encoder=geometry_encoder)
     names = choose(model, Trained(**{**NONE, "geometry_encoder": True}), Lora())
     frames = torch.rand(2, 3, 56, 56, generator=torch.Generator().manual_seed(0))
     model.geometry_features(frames).square().sum().backward()
@@ -94,7 +94,7 @@ def test_of_a_trained_geometry_encoder_all_that_features_depend_on_learns(geomet
 
 
 def test_with_adapters_the_language_model_itself_stays_frozen():
-    model, _ = demo_model()
+    model, _ = tiny_model()
     names = choose(model, Trained(language_model="lora"), Lora(rank=2), seed=5)
     assert set(names) == {"language_model", "geometry_merger"}
     assert all(is_adapter(name) for name in names["language_model"])
@@ -104,14 +104,14 @@ def test_with_adapters_the_language_model_itself_stays_frozen():
 
 
 def test_a_run_that_would_train_nothing_is_refused():
-    model, _ = demo_model(geometry_encoder="none")
+    model, _ = tiny_model(geometry_encoder="none")
     with pytest.raises(UsageError, match="nothing is trained") as caught:
         choose(model, Trained(language_model="none"), Lora())
     assert caught.value.where == "trained"
 
 
 def test_a_frozen_language_model_keeps_no_activations_of_its_layers():
-    model, _ = demo_model()
+    model, _ = tiny_model()
     choose(model, Trained(language_model="none"), Lora())
     model.backbone.checkpoint_gradients()
     embeds = torch.rand(1, 6, 64, generator=torch.Generator().manual_seed(0)).requires_grad_()

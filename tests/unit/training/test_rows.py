@@ -10,9 +10,9 @@ from tests.unit.training.prepared_sets import ask, examples_in
 from tests.unit.training.runs import log, prepare_rooms, recipe, run
 from vgcli_core.data.sample import Turn, human_turn
 from vgcli_core.model.branching import PIECEWISE
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.positions import multimodal_positions
 from vgcli_core.model.processor import IGNORE, Processor
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.training.examples import MicroBatch
 from vgcli_core.training.rows import blank, inputs_of, rows_of, shared_length
 
@@ -23,7 +23,7 @@ PICTURE = "<|image_pad|>"
 
 @pytest.fixture(scope="module")
 def tiny():
-    model, tokenizer = demo_model(frame_width=WIDTH)
+    model, tokenizer = tiny_model(frame_width=WIDTH)
     return model, Processor(tokenizer, frame_width=WIDTH)
 
 
@@ -181,7 +181,7 @@ def test_questions_that_lost_frames_do_not_share_those_of_questions_that_kept_th
 @pytest.mark.parametrize("attention", ["sdpa", "eager", PIECEWISE])
 @pytest.mark.parametrize("count", [2, 5])
 def test_a_shared_row_has_the_loss_and_the_gradients_of_its_questions_alone(examples_of, attention, count):
-    model, tokenizer = demo_model(frame_width=WIDTH)
+    model, tokenizer = tiny_model(frame_width=WIDTH)
     model.backbone.model.set_attn_implementation(attention)
     model.backbone.vision.requires_grad_(True)
     processor = Processor(tokenizer, frame_width=WIDTH)

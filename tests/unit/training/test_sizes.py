@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from vgcli_core.errors import CheckpointError, UsageError
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.save import save_model
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.training.parts import choose, part_of
 from vgcli_core.training.recipe import Data, DataSet, Lora, Recipe, Start, Trained
 from vgcli_core.training.sizes import shares_of, sizes_of_recipe
@@ -57,7 +57,7 @@ def test_the_whole_models_have_as_many_parameters_as_is_known():
 )
 def test_what_learns_of_the_tiny_model_is_what_a_run_would_train(trained: Trained):
     one = Recipe(start=Start(weights="tiny"), trained=trained, lora=Lora(rank=3), data=DATA)
-    model, _ = demo_model()
+    model, _ = tiny_model()
     choose(model, one.trained, one.lora)
     trained_here = dict.fromkeys(sizes_of_recipe(one).parts, 0)
     frozen_here = dict(trained_here)
@@ -70,7 +70,7 @@ def test_what_learns_of_the_tiny_model_is_what_a_run_would_train(trained: Traine
 
 
 def test_a_folder_is_measured_by_its_configuration_alone(tmp_path: Path):
-    model, tokenizer = demo_model()
+    model, tokenizer = tiny_model()
     save_model(model, tmp_path / "model", tokenizer=tokenizer)
     for file in (tmp_path / "model").glob("*.safetensors"):
         file.unlink()

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from vgcli_core.errors import CheckpointError, UsageError
 from vgcli_core.model.checkpoint import Options, load_model
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.lora import is_adapter
 from vgcli_core.model.save import save_model
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.training.parts import choose, part_of
 from vgcli_core.training.recipe import Data, Recipe
 from vgcli_core.training.sizes import sizes_of_recipe
@@ -44,7 +44,7 @@ def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
 def folders(tmp_path_factory) -> dict[str, Path]:
     """A VG-LLM folder, a plain Qwen folder, and the weights of its geometry encoder, all tiny; and the sizes."""
     root = tmp_path_factory.mktemp("weights")
-    model, tokenizer = demo_model(seed=4)
+    model, tokenizer = tiny_model(seed=4)
     whole = save_model(model, root / "vgllm", tokenizer=tokenizer)
     plain = save_model(model, root / "qwen", tokenizer=tokenizer)
     (plain / "vgllm.json").unlink()
@@ -62,7 +62,7 @@ def folders(tmp_path_factory) -> dict[str, Path]:
 
 
 def sizes() -> dict[str, Any]:
-    return demo_model()[0].geometry_encoder.config.model_dump()
+    return tiny_model()[0].geometry_encoder.config.model_dump()
 
 
 @pytest.mark.parametrize("geometry_encoder", ["vggt", "pi3", "none"])
@@ -73,7 +73,7 @@ def test_the_tiny_model_is_what_the_recipe_says_and_the_seed_decides_its_weights
     assert (config.geometry_encoder, config.frame_width) == (geometry_encoder, 56)
     assert {name: getattr(config, name) for name in choices} == choices
     assert started.processor.frame_width == 56
-    assert same(started.model, demo_model(seed=3, geometry_encoder=geometry_encoder, **choices)[0])
+    assert same(started.model, tiny_model(seed=3, geometry_encoder=geometry_encoder, **choices)[0])
     assert started.source == {"weights": {"name": "tiny", "seed": 3}}
 
 
@@ -125,7 +125,7 @@ def test_below_adapters_the_language_model_is_half():
 
 def test_a_vgllm_checkpoint_is_taken_as_it_is(folders):
     started = begin(recipe(weights=str(folders["vgllm"]), geometry_weights=None, merger_hidden=64))
-    assert same(started.model, demo_model(seed=4)[0])
+    assert same(started.model, tiny_model(seed=4)[0])
     assert not started.model.config.untrained
     source = started.source["weights"]
     files = {"config.json", "generation_config.json", "model.safetensors", "vgllm.json"}
@@ -158,15 +158,15 @@ def test_around_a_plain_backbone_the_recipes_own_fusion_is_built_by_its_seed(fol
     assert (config.fusion, config.merger, config.merger_hidden, config.reference_frame) == ("concat", "avg", 32, "last")
     assert same(one.model, again.model)
     assert not torch.equal(one.model.geometry_merger.mlp[0].weight, other.model.geometry_merger.mlp[0].weight)
-    demo, _ = demo_model(seed=4)
-    assert same(one.model.backbone, demo.backbone)
-    assert same(one.model.geometry_encoder, demo.geometry_encoder)
+    tiny, _ = tiny_model(seed=4)
+    assert same(one.model.backbone, tiny.backbone)
+    assert same(one.model.geometry_encoder, tiny.geometry_encoder)
     assert set(one.source) == {"weights", "geometry_weights"}
 
 
 def other_encoder(tmp_path: Path, **sizes: Any) -> Path:
     """Save a whole model whose geometry encoder has weights of its own."""
-    model, tokenizer = demo_model(seed=9)
+    model, tokenizer = tiny_model(seed=9)
     folder = save_model(model, tmp_path / "other", tokenizer=tokenizer)
     saved = json.loads((folder / "vgllm.json").read_text(encoding="utf-8"))
     (folder / "vgllm.json").write_text(json.dumps({**saved, "geometry": {**saved["geometry"], **sizes}}))
@@ -177,11 +177,11 @@ def other_encoder(tmp_path: Path, **sizes: Any) -> Path:
 def test_the_geometry_encoder_may_be_that_of_another_of_our_models(folders, tmp_path, weights):
     given = {"weights": str(folders[weights]), "geometry_weights": str(other_encoder(tmp_path)), "merger_hidden": 64}
     started = begin(recipe(**given))
-    assert same(started.model.geometry_encoder, demo_model(seed=9)[0].geometry_encoder)
-    assert same(started.model.backbone, demo_model(seed=4)[0].backbone)
+    assert same(started.model.geometry_encoder, tiny_model(seed=9)[0].geometry_encoder)
+    assert same(started.model.backbone, tiny_model(seed=4)[0].backbone)
     assert started.source["geometry_weights"]["folder"] == given["geometry_weights"]
     if weights == "vgllm":
-        assert same(started.model.geometry_merger, demo_model(seed=4)[0].geometry_merger)
+        assert same(started.model.geometry_merger, tiny_model(seed=4)[0].geometry_merger)
         assert any("is replaced by" in note for note in started.notes)
 
 
@@ -197,10 +197,10 @@ def test_a_random_geometry_encoder_is_drawn_by_the_seed_and_leaves_the_rest_alon
     one, again, other = (begin(recipe(seed=seed, **given)) for seed in (1, 1, 2))
     assert same(one.model, again.model)
     assert not same(one.model.geometry_encoder, other.model.geometry_encoder)
-    demo, _ = demo_model(seed=4)
-    assert not same(one.model.geometry_encoder, demo.geometry_encoder)
-    assert same(one.model.geometry_merger, demo.geometry_merger)
-    assert same(one.model.backbone, demo.backbone)
+    tiny, _ = tiny_model(seed=4)
+    assert not same(one.model.geometry_encoder, tiny.geometry_encoder)
+    assert same(one.model.geometry_merger, tiny.geometry_merger)
+    assert same(one.model.backbone, tiny.backbone)
     assert one.source["geometry_weights"] == {"name": "random", "seed": 1}
     assert any("are random" in note for note in one.notes)
     with pytest.raises(UsageError, match="holds no geometry encoder"):
@@ -253,14 +253,14 @@ def test_the_model_knows_how_many_frames_it_always_saw(counts, known):
 def test_a_plain_backbone_can_be_trained_without_geometry(folders):
     started = begin(recipe(weights=str(folders["qwen"]), geometry_encoder="none"))
     assert not started.model.has_geometry
-    assert same(started.model.backbone, demo_model(seed=4)[0].backbone)
+    assert same(started.model.backbone, tiny_model(seed=4)[0].backbone)
     assert set(started.source) == {"weights"}
 
 
 def test_a_recipe_without_geometry_drops_that_of_its_checkpoint_and_says_so(folders, tmp_path):
     started = begin(recipe(weights=str(folders["vgllm"]), geometry_encoder="none"))
     assert any("geometry" in note and "left out" in note for note in started.notes)
-    assert same(started.model.backbone, demo_model(seed=4)[0].backbone)
+    assert same(started.model.backbone, tiny_model(seed=4)[0].backbone)
     save_model(started.model, tmp_path / "trained", tokenizer=started.tokenizer)
     again, report = load_model(tmp_path / "trained", Options(device="cpu", dtype="float32"))
     assert not again.has_geometry
@@ -328,7 +328,7 @@ def test_a_folder_that_is_not_there_is_told_by_name():
 
 
 def test_a_shared_embedding_stays_shared(folders, tmp_path):
-    model, tokenizer = demo_model()
+    model, tokenizer = tiny_model()
     folder = save_model(model, tmp_path / "tied", tokenizer=tokenizer)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": True}), encoding="utf-8")

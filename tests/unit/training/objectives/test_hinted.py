@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from vgcli_core.errors import UsageError
-from vgcli_core.model.demo import demo_model
 from vgcli_core.model.pixels import pixels_of
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.small import small_model
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.training.examples import Example, MicroBatch
 from vgcli_core.training.objectives.answers import Answers
 from vgcli_core.training.objectives.hinted import HintedLoss, hinted_inputs
@@ -179,7 +179,7 @@ def test_an_empty_turn_learns_nothing_and_runs_every_part(processor, questions):
 
 @pytest.mark.parametrize("name", ["pointing", "numbers"])
 def test_losses_on_numbers_are_refused_where_the_tokenizer_cuts_them_otherwise(name):
-    network, tokenizer = demo_model()
+    network, tokenizer = tiny_model()
     recipe = Recipe(
         start=Start(weights="tiny", geometry_weights=None),
         objective=Objective(**{name: 0.5}),

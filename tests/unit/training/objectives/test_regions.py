@@ -5,7 +5,7 @@ from itertools import product
 import torch
 
 from tests.unit.training.objectives.scenes_of_rooms import example
-from vgcli_core.model.demo import demo_model
+from vgcli_core.model.tiny import tiny_model
 from vgcli_core.training.objectives.regions import RegionLoss, region_batch
 
 CPU = torch.device("cpu")
@@ -37,7 +37,7 @@ def test_each_token_has_the_labels_and_the_edges_of_what_its_cells_show():
 
 
 def test_the_tower_learns_what_cells_show():
-    model, _ = demo_model(frame_width=168)
+    model, _ = tiny_model(frame_width=168)
     one = example(0)
     loss = RegionLoss(model, sorted(set(one.labels)))
     batch = region_batch([one], {label: at for at, label in enumerate(sorted(set(one.labels)), start=1)}, CPU)

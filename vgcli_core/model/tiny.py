@@ -52,7 +52,7 @@ _GEOMETRY: dict[str, dict[str, Any]] = {
 }
 
 
-def demo_model(
+def tiny_model(
     *,
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
@@ -69,13 +69,13 @@ def demo_model(
         geometry_encoder: a key of GEOMETRY_ENCODERS.
         choices: further fields of ModelConfig: fusion, merger, reference_frame.
     """
-    tokenizer = demo_tokenizer()
+    tokenizer = tiny_tokenizer()
     config = new_config(
         geometry_encoder=geometry_encoder,
         geometry=_GEOMETRY[geometry_encoder],
         merger_hidden=64,
         frame_width=frame_width,
-        conventions_from="the demo model",
+        conventions_from="the tiny model",
         **choices,
     )
     return build(config, backbone_config(tokenizer), tokenizer, draw=_draw, seed=seed, dtype=dtype), tokenizer
@@ -124,7 +124,7 @@ def _draw(model: VGLLM) -> None:
             torch.nn.init.normal_(parameter, std=0.02)
 
 
-def demo_tokenizer() -> Any:
+def tiny_tokenizer() -> Any:
     """Build a byte-level tokenizer that knows the words of our prompts; nothing is trained, so it never changes."""
     from transformers import PreTrainedTokenizerFast
 
