@@ -12,7 +12,8 @@ from vgcli_core.model.feature_cache import FeatureCache
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.vgllm import VGLLM, Features, ModelInputs
 from vgcli_core.training.examples import Example, Examples, MicroBatch
-from vgcli_core.training.objectives.hinted import HintedInputs, HintedLoss, hinted_inputs
+from vgcli_core.training.objectives.hinted import HintedLoss
+from vgcli_core.training.objectives.hinted_inputs import HintedInputs, hinted_inputs
 from vgcli_core.training.objectives.hints import Hints, NumberWords
 from vgcli_core.training.recipe import Recipe
 from vgcli_core.training.rows import blank, inputs_of, placed, rows_of

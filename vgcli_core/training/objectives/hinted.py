@@ -11,58 +11,20 @@ Shapes: B rows of L tokens, width D; T image tokens of all rows, N objects of al
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
-from scipy.special import ndtr
 from torch import Tensor, nn
 
 from vgcli_core.model.branching import branching
-from vgcli_core.model.pixels import MERGE
 from vgcli_core.model.processor import IGNORE
 from vgcli_core.model.vgllm import VGLLM, ModelInputs
-from vgcli_core.training.objectives.hints import BOX, NumberWords
+from vgcli_core.training.objectives.hinted_inputs import HintedInputs
+from vgcli_core.training.objectives.hints import BOX
 from vgcli_core.training.recipe import Objective as Losses
-from vgcli_core.training.rows import Placed
 
 _ENOUGH = 3 / 16  # share of its cells from which a token shows an object
-# How much the whole part and each decimal of a number count: of the box's middle, and of its size and angles.
-_MIDDLE, _REST = (2.5, 2.0, 0.5), (1.0, 1.0, 0.25)
-_FORMAT = 0.15  # how much whatever stands between numbers counts
-
-
-@dataclass(frozen=True)
-class HintedInputs:
-    """What the model reads, and what the losses know.
-
-    Attributes:
-        inputs: rows of tokens.
-        weights: [B, L] how much each learnt token counts, at its own place.
-        soft: [K, V] shares of all tokens at the K places of `soft_at`.
-        soft_at: [K, 2] row and place of the token that they are for.
-        cells: [T, N] share of an image token's cells that show an object.
-        boxes: [N, 9] in the first camera of their row, as answers name them.
-        labels: [N] number of the label among those of the recipe, -1 for others.
-        pointing: [P, 3] row and place of a token that reads its object, and the object.
-    """
-
-    inputs: ModelInputs
-    weights: Tensor
-    soft: Tensor
-    soft_at: Tensor
-    cells: Tensor
-    boxes: Tensor
-    labels: Tensor
-    pointing: Tensor
-
-    def to(self, device: torch.device) -> "HintedInputs":
-        """Return it on a device; the model moves its own inputs."""
-        moved = {one.name: getattr(self, one.name).to(device) for one in fields(self) if one.name != "inputs"}
-        return HintedInputs(self.inputs, **moved)
 
 
 class HintedLoss(nn.Module):
@@ -178,7 +140,8 @@ class HintedLoss(nn.Module):
             return nothing
         args, named = given
         entering = args[0] if args else named["hidden_states"]
-        cos, sin = named["position_embeddings"]
+        section = attention.config.rope_parameters["mrope_section"]
+        cos, sin = (composed(wave, section) for wave in named["position_embeddings"])
         wide = attention.head_dim
         queries = attention.q_proj(entering).unflatten(-1, (-1, wide)).transpose(1, 2)
         keys = attention.k_proj(entering).unflatten(-1, (-1, wide)).transpose(1, 2)
@@ -195,95 +158,6 @@ class HintedLoss(nn.Module):
             likely = scores.log_softmax(-1)[..., pictured[row]]  # [p, heads, image tokens of the row]
             errors.append(-(wanted[row][objects[own]][:, None] * likely).sum(-1).mean(1))
         return torch.cat(errors).mean()
-
-
-def hinted_inputs(
-    inputs: ModelInputs, places: Sequence[Placed], losses: Losses, words: NumberWords, vocabulary: int
-) -> HintedInputs:
-    """Put the hints of examples beside the rows that they stand in.
-
-    Args:
-        inputs: rows of tokens.
-        places: of the examples.
-        losses: of the recipe.
-        words: of the tokenizer.
-        vocabulary: V, as wide as scores are.
-    """
-    weights = torch.ones(inputs.input_ids.shape)
-    numbers = {label: number for number, label in enumerate(losses.labels)}
-    first: dict[int, int] = {}
-    cells: list[Tensor] = []
-    boxes: list[Tensor] = []
-    labels: list[int] = []
-    soft: list[Tensor] = []
-    soft_at: list[tuple[int, int]] = []
-    pointing: list[tuple[int, int, int]] = []
-    spread = _Spread(words, losses.numbers, vocabulary) if losses.numbers else None
-    for one, row, start, moved in places:
-        hint = one.hint
-        if row not in first and hint is None:
-            first[row] = sum(map(len, boxes))
-            cells.append(torch.zeros(int(one.grid_thw.prod(dim=1).sum()) // MERGE**2, 0))
-        if hint is None:
-            continue
-        if row not in first:
-            first[row] = sum(map(len, boxes))
-            cells.append(torch.from_numpy(hint.cells))
-            boxes.append(torch.from_numpy(hint.boxes.astype(np.float32)))
-            labels += [numbers.get(label, -1) for label in hint.labels]
-        if hint.numbers and spread is not None:
-            weights[row, start + moved : len(one.encoded.input_ids) + moved] = _FORMAT
-        for at, number in enumerate(hint.numbers):
-            asked, part = hint.asked[at // BOX], at % BOX
-            for level in range(number.decimals + 1):
-                place = number.place + moved + level
-                if asked >= 0:
-                    pointing.append((row, place - 1, first[row] + asked))
-                if spread is not None:
-                    weights[row, place] = (_MIDDLE if part < 3 else _REST)[min(level, 2)]
-                    soft.append(spread.of(number.value, level, int(one.encoded.input_ids[number.place])))
-                    soft_at.append((row, place))
-    return HintedInputs(
-        inputs,
-        weights,
-        torch.stack(soft) if soft else torch.zeros(0, vocabulary),
-        torch.tensor(soft_at, dtype=torch.long).view(-1, 2),
-        _diagonal(cells),
-        torch.cat(boxes) if boxes else torch.zeros(0, BOX),
-        torch.tensor(labels, dtype=torch.long),
-        torch.tensor(pointing, dtype=torch.long).view(-1, 3),
-    )
-
-
-class _Spread:
-    """Shares of tokens around the right one: how likely a value off by a normal error would be written so."""
-
-    def __init__(self, words: NumberWords, deviation: float, vocabulary: int) -> None:
-        self._words, self._deviation, self._vocabulary = words, deviation, vocabulary
-        self._kinds: dict[str, list[tuple[int, float, float]]] = {}
-        for id_, (before, sign, whole) in words.whole.items():
-            low, high = (whole, whole + 1) if sign > 0 else (-whole - 1, -whole)
-            self._kinds.setdefault(before, []).append((id_, low, high))
-
-    def of(self, value: float, level: int, whole_id: int) -> Tensor:
-        """Return shares [V] of the whole part (level 0), of the tenth (1), the hundredth (2) ... of a number."""
-        before = self._words.whole[whole_id][0]
-        if level == 0:
-            ids, low, high = (np.array(column) for column in zip(*self._kinds[before], strict=True))
-            found = self._mass(value, low, high)
-        else:
-            size, step = abs(value), 10.0**-level
-            # Half of the last decimal keeps 1.4 from being read as 1.3999.
-            known = np.floor((size + step / 2e3) / (10 * step)) * 10 * step
-            low = known + np.arange(10) * step
-            ids, found = np.array(self._words.digits), self._mass(size + step / 2e3, low, low + step)
-        shares = torch.zeros(self._vocabulary)
-        shares[torch.from_numpy(ids)] = torch.from_numpy((found / found.sum()).astype(np.float32))
-        return shares
-
-    def _mass(self, value: float, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
-        mass: NDArray[np.float64] = ndtr((high - value) / self._deviation) - ndtr((low - value) / self._deviation)
-        return mass
 
 
 def _owners(batch: HintedInputs) -> tuple[Tensor, Tensor]:
@@ -305,12 +179,6 @@ def _apart(found: Tensor, true: Tensor) -> Tensor:
     return off[:, :3].sum(1).mean() + 0.5 * off[:, 3:].mean()
 
 
-def _diagonal(cells: Sequence[Tensor]) -> Tensor:
-    """Return [T, N]: tokens of a row show objects of that row alone."""
-    found: Tensor = torch.block_diag(*cells) if cells else torch.zeros(0, 0)  # type: ignore[no-untyped-call]
-    return found
-
-
 def _wanted(batch: HintedInputs, pictured: Tensor) -> list[Tensor]:
     """Return for each row [N, its image tokens] which of them show each object, as shares that add up to 1 (or 0)."""
     counts = pictured.sum(1).tolist()
@@ -323,6 +191,19 @@ def _allowed(inputs: ModelInputs) -> Tensor:
         return branching(inputs.branches)
     length = inputs.input_ids.shape[1]
     return torch.ones(len(inputs.input_ids), 1, length, length, dtype=torch.bool).tril()
+
+
+def composed(wave: Tensor, section: Sequence[int]) -> Tensor:
+    """Return the cosines or sines [B, L, d] of positions in time, row and column.
+
+    Args:
+        wave: composed already, as the decoder gives them today, or [3, B, L, d], as in transformers 5.6.
+        section: how many of the d / 2 frequencies each of the three has.
+    """
+    if wave.dim() == 3:
+        return wave
+    parts = wave.split([*section, *section], dim=-1)
+    return torch.cat([part[number % 3] for number, part in enumerate(parts)], dim=-1)
 
 
 def _turned(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -13,7 +13,8 @@ from vgcli_core.model.small import small_model
 from vgcli_core.model.tiny import tiny_model
 from vgcli_core.training.examples import Example, MicroBatch
 from vgcli_core.training.objectives.answers import Answers
-from vgcli_core.training.objectives.hinted import HintedLoss, hinted_inputs
+from vgcli_core.training.objectives.hinted import HintedLoss, composed
+from vgcli_core.training.objectives.hinted_inputs import hinted_inputs
 from vgcli_core.training.objectives.hints import BOX, Hint, NumberWords, numbers_in
 from vgcli_core.training.recipe import Batch, Data, DataSet, Objective, Recipe, Start
 from vgcli_core.training.rows import inputs_of, placed, rows_of
@@ -187,3 +188,13 @@ def test_losses_on_numbers_are_refused_where_the_tokenizer_cuts_them_otherwise(n
     )
     with pytest.raises(UsageError, match="a whole part with its point"):
         Answers(recipe, network, Processor(tokenizer), torch.device("cpu"))
+
+
+def test_positions_of_older_decoders_are_composed_as_todays_are(model):
+    language_model = model[0].backbone.language_model
+    section = language_model.config.rope_parameters["mrope_section"]
+    positions = torch.randint(0, 50, (3, 2, 9), generator=torch.Generator().manual_seed(0))
+    todays, _ = language_model.rotary_emb(torch.zeros(2, 9, 1), positions)
+    each = positions[..., None] * language_model.rotary_emb.inv_freq
+    older = torch.cat((each, each), dim=-1).cos()
+    torch.testing.assert_close(composed(older, section), composed(todays, section))
