@@ -7,14 +7,14 @@
 #   SIZE=tiny bash examples/rooms_end_to_end.sh    seconds: shows that everything runs
 #
 # Everything goes into OUT, runs/rooms_demo_SIZE by default. Stopped? Run it again: it goes on where it was.
-# PYTHON is the Python that vgllm is installed in; PROCESSES train and answer side by side, by default one for each core
-# and at most 2. PRECISION=fp32 is for processors that do not know bfloat16, on which that is far faster.
+# PYTHON is the Python that vgllm is installed in; PROCESSES train and answer side by side, 1, 2 or 4, by default one for
+# each core and at most 2. PRECISION=fp32 is for processors that do not know bfloat16, on which that is far faster.
 set -eu
 
 SIZE=${SIZE:-small}
 PYTHON=${PYTHON:-python}
 case $SIZE in
-    tiny) rooms=6 unseen=1 limits=(--limit 2 --max-new-tokens 16) geometry=2 vision=2 answers=2 PROCESSES=1 ;;
+    tiny) rooms=6 unseen=1 limits=(--limit 2 --max-new-tokens 16) geometry=2 vision=2 answers=2 ;;
     small) rooms=1000 unseen=40 limits=(--max-new-tokens 500) geometry=220 vision=500 answers=600 ;;
     full) rooms=20000 unseen=300 limits=() geometry='' vision='' answers='' ;;
     *) echo "SIZE is $SIZE: give tiny, small or full" >&2; exit 2 ;;
@@ -25,6 +25,10 @@ out=${OUT:-runs/rooms_demo_$SIZE}
 case $PYTHON in */*) PYTHON=$(cd "$(dirname "$PYTHON")" && pwd)/$(basename "$PYTHON") ;; esac
 cores=$("$PYTHON" -c 'import os; print(os.cpu_count() or 1)')
 processes=${PROCESSES:-$((cores < 2 ? 1 : 2))}
+case $processes in
+    1 | 2 | 4) ;; # the four rows of a step are shared out
+    *) echo "PROCESSES is $processes: give 1, 2 or 4" >&2; exit 2 ;;
+esac
 mkdir -p "$out/runs"
 cd "$out"
 

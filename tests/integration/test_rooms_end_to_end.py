@@ -45,7 +45,8 @@ def calls(folder: Path) -> list[list[str]]:
 
 
 def test_the_smallest_run_goes_from_rooms_to_an_answer(tmp_path, repository, script):
-    environment = {**os.environ, "SIZE": "tiny", "OUT": "all", "PYTHON": sys.executable, "PYTHONPATH": str(repository)}
+    chosen = {"SIZE": "tiny", "OUT": "all", "PROCESSES": "1", "PYTHON": sys.executable, "PYTHONPATH": str(repository)}
+    environment = {**os.environ, **chosen}
     done = subprocess.run(
         ["bash", script], cwd=tmp_path, env=environment, check=False, capture_output=True, text=True, timeout=300
     )
@@ -73,7 +74,7 @@ def test_the_full_size_is_the_recipes_as_they_are(tmp_path, script, played):
     assert sorted(words[2] for words in asked[2:4]) == ["rooms-geometry", "rooms-vision"]
     assert all("--set" not in words for words in asked[2:4])
     settings = [word for before, word in itertools.pairwise(asked[4]) if before == "--set"]
-    assert settings == ["batch.micro=4"]
+    assert settings == ["batch.micro=2"]
 
 
 def test_another_precision_is_that_of_all_three_stages(tmp_path, script, played):
@@ -83,10 +84,17 @@ def test_another_precision_is_that_of_all_three_stages(tmp_path, script, played)
     assert len(trained) == 3 and all("--set run.precision=fp32" in command for command in trained)
 
 
-def test_a_size_that_there_is_not_is_refused(tmp_path, script, played):
-    environment = {**played, "SIZE": "huge"}
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"SIZE": "huge"}, "SIZE is huge: give tiny, small or full\n"),
+        ({"PROCESSES": "3"}, "PROCESSES is 3: give 1, 2 or 4\n"),
+    ],
+)
+def test_what_cannot_be_chosen_is_refused_before_anything_is_done(tmp_path, script, played, chosen, said):
+    environment = {**played, **chosen}
     done = subprocess.run(["bash", script], cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (2, "SIZE is huge: give tiny, small or full\n")
+    assert (done.returncode, done.stderr) == (2, said)
     assert not (tmp_path / "calls").exists()
 
 

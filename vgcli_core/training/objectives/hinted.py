@@ -10,7 +10,8 @@ None of them changes the model: their heads are left out of it.
 Shapes: B rows of L tokens, width D; T image tokens of all rows, N objects of all rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -55,26 +56,9 @@ class HintedLoss(nn.Module):
     def forward(self, batch: HintedInputs) -> Tensor:
         """Return a float32 scalar."""
         inputs, model = batch.inputs, self.model
-        layers: Any = model.backbone.language_model.layers
-        layer = layers[self.pointing_layer]
-        seen: dict[str, Any] = {}
-        watching = (
-            model.backbone.language_model.register_forward_pre_hook(
-                lambda _, __, given: seen.update(entering=given["inputs_embeds"]), with_kwargs=True
-            ),
-            layer.register_forward_pre_hook(
-                lambda _, args, given: seen.update(inside=args[0] if args else given["hidden_states"]),
-                with_kwargs=True,
-            ),
-            layer.self_attn.register_forward_pre_hook(
-                lambda _, args, given: seen.update(attention=(args, given)), with_kwargs=True
-            ),
-        )
-        try:
+        layer: Any = model.backbone.language_model.layers[self.pointing_layer]
+        with _watched(model.backbone.language_model, layer) as seen:
             hidden = model.hidden(inputs)
-        finally:
-            for one in watching:
-                one.remove()
         answers = self._answers(hidden, batch)
         learnt = float((inputs.labels[:, 1:] != IGNORE).sum()) if inputs.labels is not None else 0.0
         pictured = inputs.input_ids.to(hidden.device) == model.backbone.image_token_id
@@ -158,6 +142,28 @@ class HintedLoss(nn.Module):
             likely = scores.log_softmax(-1)[..., pictured[row]]  # [p, heads, image tokens of the row]
             errors.append(-(wanted[row][objects[own]][:, None] * likely).sum(-1).mean(1))
         return torch.cat(errors).mean()
+
+
+@contextmanager
+def _watched(language_model: nn.Module, layer: Any) -> Iterator[dict[str, Any]]:
+    """Keep what enters the language model, one of its layers, and that layer's attention, while they run."""
+    seen: dict[str, Any] = {}
+    watching = (
+        language_model.register_forward_pre_hook(
+            lambda _, __, given: seen.update(entering=given["inputs_embeds"]), with_kwargs=True
+        ),
+        layer.register_forward_pre_hook(
+            lambda _, args, given: seen.update(inside=args[0] if args else given["hidden_states"]), with_kwargs=True
+        ),
+        layer.self_attn.register_forward_pre_hook(
+            lambda _, args, given: seen.update(attention=(args, given)), with_kwargs=True
+        ),
+    )
+    try:
+        yield seen
+    finally:
+        for one in watching:
+            one.remove()
 
 
 def _owners(batch: HintedInputs) -> tuple[Tensor, Tensor]:
