@@ -161,7 +161,7 @@ class Batch(Section):
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Objective(Section):
+class Losses(Section):
     """What is learnt, and by which losses. Heads that a loss needs are trained beside the model and left out of it."""
 
     kind: Literal["answers", "geometry", "regions"] = Field(
@@ -261,7 +261,7 @@ class Recipe(Section):
     start: Start = Field(Start(), description="weights and architecture")
     trained: Trained = Field(Trained(), description="parts that learn")
     lora: Lora = Field(Lora(), description="adapters")
-    objective: Objective = Field(Objective(), description="losses")
+    objective: Losses = Field(Losses(), description="losses")
     data: Data = Field(description="the mixture")
     batch: Batch = Field(Batch(), description="grouping of samples")
     optim: Optim = Field(Optim(), description="optimiser")

@@ -25,8 +25,7 @@ from vgcli_core.model.pixels import PATCH
 from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.training.examples import MicroBatch
 from vgcli_core.training.objectives.scenes import PATCH_SIDE, SceneExample, Scenes, scenes_of, softened, stacked
-from vgcli_core.training.recipe import Objective as Losses
-from vgcli_core.training.recipe import Recipe
+from vgcli_core.training.recipe import Losses, Recipe
 
 _USUAL_DEPTH = 2.5  # metres: what an untrained head says
 _HIDDEN = 0.05  # a place is hidden from another camera where something is nearer by this share of its depth

@@ -23,7 +23,7 @@ from vgcli_core.model.processor import IGNORE
 from vgcli_core.model.vgllm import VGLLM, ModelInputs
 from vgcli_core.training.objectives.hinted_inputs import HintedInputs
 from vgcli_core.training.objectives.hints import BOX
-from vgcli_core.training.recipe import Objective as Losses
+from vgcli_core.training.recipe import Losses
 
 _ENOUGH = 3 / 16  # share of its cells from which a token shows an object
 

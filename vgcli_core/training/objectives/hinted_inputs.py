@@ -13,7 +13,7 @@ from torch import Tensor
 from vgcli_core.model.pixels import MERGE
 from vgcli_core.model.vgllm import ModelInputs
 from vgcli_core.training.objectives.hints import BOX, NumberWords
-from vgcli_core.training.recipe import Objective as Losses
+from vgcli_core.training.recipe import Losses
 from vgcli_core.training.rows import Placed
 
 # How much the whole part and each decimal of a number count: of the box's middle, and of its size and angles.

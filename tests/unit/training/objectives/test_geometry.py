@@ -17,7 +17,7 @@ from vgcli_core.training.objectives.geometry import (
     scene_batch,
 )
 from vgcli_core.training.objectives.scenes import softened
-from vgcli_core.training.recipe import Objective
+from vgcli_core.training.recipe import Losses
 
 CPU = torch.device("cpu")
 SIZE = (9, 12)  # patches of 168x126 pixels
@@ -92,7 +92,7 @@ def test_the_encoder_learns_depth_and_where_patches_are_seen():
             torch.nn.init.ones_(parameter)
         elif parameter.dim() > 1:
             torch.nn.init.normal_(parameter, std=0.1)
-    loss = GeometryLoss(encoder, Objective(kind="geometry"))
+    loss = GeometryLoss(encoder, Losses(kind="geometry"))
     batch = scene_batch([example(number) for number in (0, 1, 2)], CPU)
     optimizer = torch.optim.AdamW(loss.parameters(), lr=3e-3)
     measured = []

@@ -16,11 +16,11 @@ from vgcli_core.training.objectives.answers import Answers
 from vgcli_core.training.objectives.hinted import HintedLoss, composed
 from vgcli_core.training.objectives.hinted_inputs import hinted_inputs
 from vgcli_core.training.objectives.hints import BOX, Hint, NumberWords, numbers_in
-from vgcli_core.training.recipe import Batch, Data, DataSet, Objective, Recipe, Start
+from vgcli_core.training.recipe import Batch, Data, DataSet, Losses, Recipe, Start
 from vgcli_core.training.rows import inputs_of, placed, rows_of
 
 LABELS = ("bed", "sink")
-LOSSES = Objective(boxes=1.0, words=1.0, pointing=1.0, numbers=0.05, labels=LABELS)
+LOSSES = Losses(boxes=1.0, words=1.0, pointing=1.0, numbers=0.05, labels=LABELS)
 ANSWER = '```json\n\t{{"frame": 0, "bbox_3d": [{}]}}\n```'
 BOXES = np.array([[0.5, 0.2, 2.0, 1.0, 1.0, 2.0, 0.0, 0.3, 0.1], [-1.2, 0.4, 3.1, 0.6, 0.9, 0.5, 0.0, 0.3, -0.2]])
 
@@ -133,7 +133,7 @@ def test_all_hinted_losses_fall_and_without_hints_the_loss_is_the_answers(model,
     plain = MicroBatch([replace(one, hint=None) for one in batch.examples])
     with torch.no_grad():
         bare = inputs(plain, processor, words, questions=5, vocabulary=network.backbone.vocabulary)
-        hintless = HintedLoss(network, Objective(boxes=1.0, pointing=1.0, numbers=0.05), [])
+        hintless = HintedLoss(network, Losses(boxes=1.0, pointing=1.0, numbers=0.05), [])
         assert float(hintless(bare)) == pytest.approx(float(network.loss_sum(bare.inputs)), rel=1e-5)
 
 
@@ -162,7 +162,7 @@ def without_gradient(module):
 @pytest.mark.parametrize(("name", "heads"), ALONE)
 @pytest.mark.parametrize("turn", ["full", "empty"])
 def test_one_loss_alone_has_its_heads_and_every_part_learns(batch, processor, name, heads, turn):
-    answers = hinted_run(processor, Objective(**{name: getattr(LOSSES, name)}, labels=LABELS))
+    answers = hinted_run(processor, Losses(**{name: getattr(LOSSES, name)}, labels=LABELS))
     assert set(answers.module.heads) == heads
     answers.module(answers.inputs(batch if turn == "full" else MicroBatch(), 0)).backward()
     assert without_gradient(answers.module) == []
@@ -183,7 +183,7 @@ def test_losses_on_numbers_are_refused_where_the_tokenizer_cuts_them_otherwise(n
     network, tokenizer = tiny_model()
     recipe = Recipe(
         start=Start(weights="tiny", geometry_weights=None),
-        objective=Objective(**{name: 0.5}),
+        objective=Losses(**{name: 0.5}),
         data=Data(sets={"rooms": DataSet(dataset="rooms")}),
     )
     with pytest.raises(UsageError, match="a whole part with its point"):
