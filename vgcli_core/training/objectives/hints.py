@@ -20,10 +20,9 @@ from vgcli_core.geometry.boxes import Floats, as_array, least_rotated, transform
 from vgcli_core.media.sampling import uniform
 from vgcli_core.model.pixels import MERGE, PATCH
 from vgcli_core.training.examples import Example
-from vgcli_core.training.objectives.scenes import truth_of
+from vgcli_core.training.objectives.scenes import TOKEN_SIDE, truth_of
 
 BOX = 9  # numbers of a box
-_SIDE = MERGE * PATCH // CELL  # cells of a merged token, along one side
 _SAME = 0.05  # metres between the middle of a box in an answer, which is rounded, and of the object
 _WHOLE = re.compile(r"(?P<before>.*?)(?P<minus>-?)(?P<digits>\d+)\.", re.DOTALL)
 
@@ -107,7 +106,7 @@ class Hints:
             _, rows, columns = example.grid_thw[0].tolist()
             # A rest at the lower and right edge makes no image token.
             rest = np.subtract(truth.owner.shape[1:], (rows * PATCH // CELL, columns * PATCH // CELL))
-            if rest.min() < 0 or rest.max() >= _SIDE:
+            if rest.min() < 0 or rest.max() >= TOKEN_SIDE:
                 raise DataError(
                     f"the truth of its scene is of pictures {truth.owner.shape[2] * CELL} pixels wide, and the model "
                     f"sees them {columns * PATCH} wide",
@@ -140,7 +139,7 @@ def hint_of(truth: SceneTruth, rows: int, columns: int) -> Hint:
     """Return what frames with rows x columns patches show, cell by cell, and the boxes of the objects."""
     owner = truth.owner[:, : rows * PATCH // CELL, : columns * PATCH // CELL].astype(np.int64)
     frames = len(owner)
-    blocks = owner.reshape(frames, rows // MERGE, _SIDE, columns // MERGE, _SIDE).swapaxes(2, 3).reshape(-1, _SIDE**2)
+    blocks = owner.reshape(frames, rows // MERGE, TOKEN_SIDE, columns // MERGE, TOKEN_SIDE).swapaxes(2, 3).reshape(-1, TOKEN_SIDE**2)
     cells = (blocks[:, :, None] == np.arange(len(truth.labels))).mean(1)
     boxes = transform(truth.boxes, np.linalg.inv(truth.camera_to_world[0]))
     return Hint(cells.astype(np.float32), least_rotated(boxes), truth.labels)
