@@ -139,7 +139,8 @@ def hint_of(truth: SceneTruth, rows: int, columns: int) -> Hint:
     """Return what frames with rows x columns patches show, cell by cell, and the boxes of the objects."""
     owner = truth.owner[:, : rows * PATCH // CELL, : columns * PATCH // CELL].astype(np.int64)
     frames = len(owner)
-    blocks = owner.reshape(frames, rows // MERGE, TOKEN_SIDE, columns // MERGE, TOKEN_SIDE).swapaxes(2, 3).reshape(-1, TOKEN_SIDE**2)
+    blocks = owner.reshape(frames, rows // MERGE, TOKEN_SIDE, columns // MERGE, TOKEN_SIDE).swapaxes(2, 3)
+    blocks = blocks.reshape(-1, TOKEN_SIDE**2)
     cells = (blocks[:, :, None] == np.arange(len(truth.labels))).mean(1)
     boxes = transform(truth.boxes, np.linalg.inv(truth.camera_to_world[0]))
     return Hint(cells.astype(np.float32), least_rotated(boxes), truth.labels)
