@@ -56,7 +56,8 @@ class HintedLoss(nn.Module):
     def forward(self, batch: HintedInputs) -> Tensor:
         """Return a float32 scalar."""
         inputs, model = batch.inputs, self.model
-        layer: Any = model.backbone.language_model.layers[self.pointing_layer]
+        layers: Any = model.backbone.language_model.layers
+        layer = layers[self.pointing_layer]
         with _watched(model.backbone.language_model, layer) as seen:
             hidden = model.hidden(inputs)
         answers = self._answers(hidden, batch)
@@ -208,7 +209,7 @@ def composed(wave: Tensor, section: Sequence[int]) -> Tensor:
     """
     if wave.dim() == 3:
         return wave
-    parts = wave.split([*section, *section], dim=-1)
+    parts = torch.split(wave, [*section, *section], dim=-1)
     return torch.cat([part[number % 3] for number, part in enumerate(parts)], dim=-1)
 
 
