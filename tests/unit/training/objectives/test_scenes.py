@@ -12,7 +12,7 @@ from vgcli_core.data.mixture import Part, mix
 from vgcli_core.data.scene_truth import CELL, FILE, SceneTruth, to_bytes
 from vgcli_core.errors import DataError
 from vgcli_core.training.examples import Bad, MicroBatch
-from vgcli_core.training.objectives.scenes import SceneExample, Scenes, scenes_of
+from vgcli_core.training.objectives.scenes import SceneExample, Scenes, scenes_of, softened
 
 WIDTH, HEIGHT = 56, 28  # pixels
 
@@ -81,3 +81,13 @@ def test_lists_of_unequal_length_or_size_are_not_put_together():
 def test_an_empty_turn_is_one_black_scene():
     (found,) = scenes_of(MicroBatch([]))
     assert not found.frames.any() and torch.equal(found.camera_to_world[0], torch.eye(4))
+
+
+def test_half_of_the_lists_are_softened_and_no_colour_is_new():
+    frames = torch.rand(20 * 2, 3, 28, 28, generator=torch.Generator().manual_seed(0))
+    found = softened(frames, 20, seed=1)
+    changed = (found != frames).flatten(1).any(1).view(20, 2)
+    assert torch.equal(changed[:, 0], changed[:, 1])
+    assert 5 <= int(changed[:, 0].sum()) <= 15
+    assert found.std() < frames.std() and found.min() >= 0 and found.max() <= 1
+    torch.testing.assert_close(found.mean(), frames.mean(), atol=0.01, rtol=0)
