@@ -19,9 +19,8 @@ from vgcli_core.model.layouts import (
 )
 from vgcli_core.model.patch_positions import POSITIONS
 from vgcli_core.model.vgllm import VGLLM
-from vgcli_core.model.weights import WeightFiles
+from vgcli_core.model.weights import FLOATS, WeightFiles
 
-_FLOATS = {"F64", "F32", "F16", "BF16"}
 _NEW = ("geometry_merger.", "feature_fusion.")
 
 
@@ -141,7 +140,7 @@ def _check_tensor(source: Source, shape: tuple[int, ...]) -> None:
             where=str(entry.file),
             fix="config.json and weights belong to different models",
         )
-    if entry.dtype not in _FLOATS:
+    if entry.dtype not in FLOATS:
         raise CheckpointError(
             f"{source.key!r} has type {entry.dtype}, and weights must be floating point",
             where=str(entry.file),

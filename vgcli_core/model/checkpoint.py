@@ -4,8 +4,8 @@ Four sources, told apart by the names of their weights (layouts.py): published f
 Qwen2.5-VL folder with or without a geometry encoder beside it, and our own form: generation-2 names plus `vgllm.json`.
 """
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vgcli_core.errors import CheckpointError, ResourceError, VgllmError, first_line
 from vgcli_core.geometry.boxes import EulerConvention
-from vgcli_core.model.accounting import account_for
+from vgcli_core.model.accounting import Account, Source, account_for
 from vgcli_core.model.backbones import get_backbone
 from vgcli_core.model.config import ModelConfig
 from vgcli_core.model.config_files import read_generation_config, read_model_config, with_encoder_of
@@ -25,7 +25,7 @@ from vgcli_core.model.layouts import BACKBONE, OUTPUT_HEAD, Layout, recognise, r
 from vgcli_core.model.patch_positions import POSITIONS
 from vgcli_core.model.quiet import quiet_libraries
 from vgcli_core.model.vgllm import VGLLM, build_empty
-from vgcli_core.model.weights import Reader, WeightFiles, read_json
+from vgcli_core.model.weights import WeightFiles, read_json
 from vgcli_core.text.prompts import PromptRevision
 
 
@@ -66,21 +66,57 @@ class LoadReport:
     notes: tuple[str, ...] = ()
 
 
-def load_model(
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A checkpoint whose every name is accounted for, and of which no tensor has been read.
+
+    Attributes:
+        config: of the model, its conventions worked out.
+        plain: its config.json.
+        layout: of its weights.
+        empty: the model without memory: names and shapes.
+        files: the checkpoint's.
+        extra: those of a geometry encoder given beside it, if any.
+        account: which tensor of which file becomes which parameter.
+        notes: for the user.
+    """
+
+    config: ModelConfig
+    plain: dict[str, Any]
+    layout: Layout
+    empty: VGLLM
+    files: WeightFiles
+    extra: WeightFiles | None
+    account: Account
+    notes: tuple[str, ...]
+
+    @property
+    def saved_dtype(self) -> str:
+        """The dtype that config.json states, as torch spells it."""
+        return str(self.plain.get("dtype") or self.plain.get("torch_dtype") or "bfloat16")
+
+    @contextmanager
+    def reading(self) -> Iterator[Callable[[Source], Tensor]]:
+        """Open the files; yield a function that gives a tensor, mapped from its file. Closes them at the end."""
+        with ExitStack() as stack:
+            tables = [table for table in (self.files, self.extra) if table is not None]
+            readers = {table: stack.enter_context(table.reader()) for table in tables}
+            yield lambda source: readers[source.files].tensor(source.key)
+
+
+def open_checkpoint(
     folder: Path, options: Options = Options(), *, name: str = "", geometry: Path | None = None
-) -> tuple[VGLLM, LoadReport]:
-    """Load a model in evaluation mode.
+) -> Opened:
+    """Read what a checkpoint says of itself, and the names and shapes of its weights; nothing else of them.
 
     Args:
         folder: config.json and weights, in any of the four forms.
-        options: device, dtype and so on.
+        options: see `load_model`; where the model goes does not matter here.
         name: the hub name it was fetched by, by which published checkpoints are known; empty for a folder.
-        geometry: a folder or file with weights of VGGT or Pi3, alone or in a whole VG-LLM: the encoder joins a plain
-            backbone, or replaces the one inside.
+        geometry: see `load_model`.
 
     Raises:
-        CheckpointError: missing, unexpected, mis-shaped or unreadable weights or configuration; file and key are named.
-        ResourceError: the device is missing or too small.
+        CheckpointError: missing, unexpected or mis-shaped weights, or a configuration that does not fit them.
     """
     plain = read_json(folder / "config.json")
     files = WeightFiles(folder)
@@ -124,6 +160,27 @@ def load_model(
     account = account_for(
         empty, files, layout, extra, without_geometry=not options.geometry, new_positions=new_positions
     )
+    return Opened(config, plain, layout, empty, files, extra, account, (*notes, *account.notes, *remarks))
+
+
+def load_model(
+    folder: Path, options: Options = Options(), *, name: str = "", geometry: Path | None = None
+) -> tuple[VGLLM, LoadReport]:
+    """Load a model in evaluation mode.
+
+    Args:
+        folder: config.json and weights, in any of the four forms.
+        options: device, dtype and so on.
+        name: the hub name it was fetched by, by which published checkpoints are known; empty for a folder.
+        geometry: a folder or file with weights of VGGT or Pi3, alone or in a whole VG-LLM: the encoder joins a plain
+            backbone, or replaces the one inside.
+
+    Raises:
+        CheckpointError: missing, unexpected, mis-shaped or unreadable weights or configuration; file and key are named.
+        ResourceError: the device is missing or too small.
+    """
+    opened = open_checkpoint(folder, options, name=name, geometry=geometry)
+    config, empty, account, notes = opened.config, opened.empty, opened.account, opened.notes
     generation = read_generation_config(folder)
     parameters = sum(p.numel() for p in empty.parameters())
     placement = choose_placement(
@@ -132,13 +189,12 @@ def load_model(
         attention=options.attention,
         device_map=options.device_map,
         parameters=parameters,
-        saved_dtype=str(plain.get("dtype") or plain.get("torch_dtype") or "bfloat16"),
+        saved_dtype=opened.saved_dtype,
     )
-    with quiet_libraries(), ExitStack() as stack:
-        readers = {table: stack.enter_context(table.reader()) for table in (files, extra) if table is not None}
-        tensors = {ours: readers[source.files].tensor(source.key) for ours, source in account.sources.items()}
+    with quiet_libraries(), opened.reading() as read:
+        tensors = {ours: read(source) for ours, source in account.sources.items()}
         backbone = get_backbone(config.backbone).from_tensors(
-            get_backbone(config.backbone).read_config(plain),
+            get_backbone(config.backbone).read_config(opened.plain),
             {n.removeprefix(BACKBONE): t for n, t in tensors.items() if n.startswith(BACKBONE)},
             dtype=placement.dtype,
             device_map=placement.device_map or {"": placement.device},
@@ -149,7 +205,7 @@ def load_model(
         rest = {n: t.to(model.device, placement.dtype) for n, t in tensors.items() if not n.startswith(BACKBONE)}
         rest |= _new_weights(empty, account.fresh, model.device, placement.dtype, options.seed)
         _attach(model, rest)
-        remarks += _tied_head_note(files, readers[files], layout, model)
+        notes += _tied_head_note(opened, read, model)
     if generation is not None:
         model.backbone.model.generation_config = generation
     if any(p.is_meta for p in model.parameters()):
@@ -161,9 +217,8 @@ def load_model(
     fusion = [name for name in account.fresh if not name.startswith(POSITIONS)]
     if fusion:
         model.config = model.config.model_copy(update={"untrained": True})
-        notes += (f"{len(fusion)} fusion weights are new and untrained: answers mean nothing before training",)
-    notes = (*notes, *account.notes, *remarks)
-    return model.eval(), LoadReport(folder, layout, parameters, dict(account.left_out), notes)
+        notes = (f"{len(fusion)} fusion weights are new and untrained: answers mean nothing before training", *notes)
+    return model.eval(), LoadReport(folder, opened.layout, parameters, dict(account.left_out), notes)
 
 
 def _with_parts(config: ModelConfig, options: Options) -> ModelConfig:
@@ -176,12 +231,13 @@ def _with_parts(config: ModelConfig, options: Options) -> ModelConfig:
     return config.model_copy(update=changed)
 
 
-def _tied_head_note(files: WeightFiles, reader: Reader, layout: Layout, model: VGLLM) -> tuple[str, ...]:
+def _tied_head_note(opened: Opened, read: Callable[[Source], Tensor], model: VGLLM) -> tuple[str, ...]:
     """Say so when a file holds an output head of its own that the configuration ties to the embedding."""
-    key = next((k for k in files.entries if to_ours(k, layout).name == OUTPUT_HEAD), None)
+    keys = (k for k in opened.files.entries if to_ours(k, opened.layout).name == OUTPUT_HEAD)
+    key = next(keys, None)
     if key is None or not model.backbone.tied:
         return ()
-    head = reader.tensor(key)
+    head = read(Source(opened.files, key))
     embedding: Tensor = model.backbone.model.get_input_embeddings().weight.detach().cpu()
     if head.shape == embedding.shape and torch.equal(head.to(embedding.dtype), embedding):
         return ()

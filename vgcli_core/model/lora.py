@@ -80,6 +80,11 @@ def adapter_tensors(model: VGLLM) -> dict[str, Tensor]:
     return {name: parameter.detach() for name, parameter in model.named_parameters() if is_adapter(name)}
 
 
+def added(weight: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
+    """Return a weight [out, in] with its adapter, W + scale * B A, float32; A is [rank, in], B [out, rank]."""
+    return weight.float() + scale * (b.float() @ a.float())
+
+
 class MergedTensors(Mapping[str, Tensor]):
     """A model's `state_dict()` as it would be with its adapters added to the weights, under ordinary names.
 
@@ -112,8 +117,8 @@ class MergedTensors(Mapping[str, Tensor]):
         if name not in self._scales:
             return weight
         layer = name.removesuffix(".weight")
-        a, b = (self._state[f"{layer}.lora_{matrix}.{_NAME}.weight"].detach().float() for matrix in "AB")
-        return (weight.float() + self._scales[name] * (b @ a)).to(weight.dtype)
+        a, b = (self._state[f"{layer}.lora_{matrix}.{_NAME}.weight"].detach() for matrix in "AB")
+        return added(weight, a, b, self._scales[name]).to(weight.dtype)
 
     def base(self, name: str) -> Tensor:
         """Return the tensor without its adapter."""

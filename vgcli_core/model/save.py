@@ -1,7 +1,7 @@
 """Write a model in our own form: weights named as in generation 2, and vgllm.json for what config.json cannot say."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from vgcli_core.atomic import atomic_folder
 from vgcli_core.model.config import CONFIG_NAME
 from vgcli_core.model.layouts import OUTPUT_HEAD, to_published
-from vgcli_core.model.lora import MergedTensors, merged_tensors
+from vgcli_core.model.lora import merged_tensors
 from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.model.weights import write_tensors
 
@@ -49,14 +49,10 @@ def save_model(
         for name in merged
         if not (name == OUTPUT_HEAD and model.backbone.tied)
     }
-    config = model.config.model_copy(update={"geometry": model.geometry_encoder.config.model_dump()})
+    sizes = {published: _converted(merged.base(name).to("meta"), dtype) for published, name in names.items()}
     with atomic_folder(folder) as temporary:
-        _write_shards(merged, names, temporary, dtype, max_shard_size)
-        for name, text in (
-            ("config.json", json.dumps(_backbone_config(model, dtype), indent=2)),
-            (CONFIG_NAME, config.model_dump_json(indent=2)),
-        ):
-            (temporary / name).write_text(text + "\n", encoding="utf-8")
+        write_shards(sizes, lambda key: _converted(merged[names[key]], dtype), temporary, max_shard_size=max_shard_size)
+        write_configs(model, temporary, dtype=dtype or model.backbone.model.dtype)
         generation = model.backbone.model.generation_config
         if generation is not None:
             # Not save_pretrained, which refuses published files: they ask for a temperature without sampling.
@@ -66,31 +62,63 @@ def save_model(
     return folder
 
 
-def _write_shards(
-    merged: MergedTensors, names: Mapping[str, str], folder: Path, dtype: torch.dtype | None, max_shard_size: str
-) -> None:
+def write_shards(
+    sizes: Mapping[str, Tensor],
+    value: Callable[[str], Tensor],
+    folder: Path,
+    *,
+    max_shard_size: str,
+    progress: Callable[[str], None] = lambda text: None,
+) -> list[str]:
+    """Write weights as safetensors, with an index where they are several files; return the names of the weight files.
+
+    Only the tensors of one shard are in memory at a time.
+
+    Args:
+        sizes: tensors without memory (meta) by published name: shapes and dtypes decide what goes into which file.
+        value: gives a tensor by its published name, of that shape and dtype.
+        folder: exists.
+        max_shard_size: of one file, such as "5GB".
+        progress: told what is being done, before each tensor.
+
+    Raises:
+        OSError: it cannot be written.
+        ValueError: `max_shard_size` cannot be read.
+    """
     from huggingface_hub import split_torch_state_dict_into_shards
 
-    # Planned with tensors that take no memory: names and shapes decide.
-    sizes = {published: _converted(merged.base(name).to("meta"), dtype) for published, name in names.items()}
-    plan = split_torch_state_dict_into_shards(sizes, max_shard_size=max_shard_size)
-    for file, keys in plan.filename_to_tensors.items():
-        shard = {key: _converted(merged[names[key]], dtype).cpu().contiguous() for key in keys}
+    plan = split_torch_state_dict_into_shards(dict(sizes), max_shard_size=max_shard_size)
+    for number, (file, keys) in enumerate(plan.filename_to_tensors.items(), start=1):
+        shard: dict[str, Tensor] = {}
+        for key in keys:
+            progress(f"weights, file {number} of {len(plan.filename_to_tensors)}")
+            shard[key] = value(key).cpu().contiguous()
         write_tensors(shard, folder / file)
     if plan.is_sharded:
         index = {"metadata": plan.metadata, "weight_map": plan.tensor_to_filename}
         text = json.dumps(index, indent=2, sort_keys=True) + "\n"
         (folder / "model.safetensors.index.json").write_text(text, encoding="utf-8")
+    return list(plan.filename_to_tensors)
+
+
+def write_configs(model: VGLLM, folder: Path, *, dtype: torch.dtype) -> None:
+    """Write config.json and vgllm.json of a model, which may be without memory, whose weights are saved in `dtype`."""
+    config = model.config.model_copy(update={"geometry": model.geometry_encoder.config.model_dump()})
+    for name, text in (
+        ("config.json", json.dumps(_backbone_config(model, dtype), indent=2)),
+        (CONFIG_NAME, config.model_dump_json(indent=2)),
+    ):
+        (folder / name).write_text(text + "\n", encoding="utf-8")
 
 
 def _converted(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
     return tensor if dtype is None or not tensor.is_floating_point() else tensor.to(dtype)
 
 
-def _backbone_config(model: VGLLM, dtype: torch.dtype | None) -> dict[str, Any]:
+def _backbone_config(model: VGLLM, dtype: torch.dtype) -> dict[str, Any]:
     """Return config.json: the backbone's, in the form of the installed transformers, and the switches for geometry."""
     plain: dict[str, Any] = json.loads(model.backbone.model.config.to_json_string(use_diff=False))
-    plain["dtype"] = str(dtype or model.backbone.model.dtype).removeprefix("torch.")
+    plain["dtype"] = str(dtype).removeprefix("torch.")
     config = model.config
     if model.has_geometry:
         plain |= {

@@ -20,6 +20,8 @@ from vgcli_core.errors import CheckpointError, first_line
 
 _SINGLE = ("model.safetensors", "pytorch_model.bin", "model.pt")
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+# Types of weights, as safetensors spells them.
+FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _DAMAGED = "the file is damaged or was not downloaded completely: fetch it again and compare its checksum"
 
 
@@ -104,8 +106,7 @@ def write_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
 
 
 def _spelling(dtype: torch.dtype) -> str:
-    known = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
-    return known.get(dtype, str(dtype).removeprefix("torch."))
+    return next((name for name, known in FLOATS.items() if known == dtype), str(dtype).removeprefix("torch."))
 
 
 def read_json(file: Path) -> dict[str, Any]:
