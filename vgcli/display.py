@@ -19,7 +19,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from vgcli import evaluating, forecasting, interrupts, preparing, readable
+from vgcli import evaluating, exporting, forecasting, interrupts, preparing, readable
 from vgcli import recipes as recipe_views
 from vgcli import training as training_views
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vgcli_core.evaluation.compare import Comparison
     from vgcli_core.evaluation.report import Report
     from vgcli_core.evaluation.runner import Progress as Answered
+    from vgcli_core.export.checkpoint import Exported
     from vgcli_core.predict.result import Result
     from vgcli_core.training.forecast import Forecast as TrainingForecast
     from vgcli_core.training.progress import Outcome as TrainingOutcome
@@ -126,6 +127,12 @@ def training_forecast(found: "TrainingForecast") -> None:
 def training_opening(recipe: "Recipe", settings: "Settings", name: str, world: int) -> None:
     """Show on stderr what is about to be trained."""
     _print(_wide(stderr=True), training_views.opening(recipe, settings, name, world))
+
+
+def exported(found: "Exported") -> None:
+    """Show what an export wrote, and what to know of it."""
+    notes(found.notes)
+    _print(_wide(), exporting.exported(found))
 
 
 def training_closing(outcome: "TrainingOutcome", board: training_views.Board) -> None:

@@ -15,6 +15,8 @@ from typer.core import TyperGroup
 from vgcli import display, interrupts
 from vgcli.eval import EPILOG as EVAL_EPILOG
 from vgcli.eval import evaluate
+from vgcli.export import EPILOG as EXPORT_EPILOG
+from vgcli.export import export
 from vgcli.failures import DONE, INTERRUPTED, explain
 from vgcli.predict import EPILOG as PREDICT_EPILOG
 from vgcli.predict import predict
@@ -36,6 +38,8 @@ vgllm eval vsi_bench --predictions predictions.jsonl
 vgllm prepare rooms --scenes 20
 
 vgllm train --recipe toy
+
+vgllm export runs/toy/model --out exports/toy
 
 [bold]Exit codes[/]
 
@@ -97,6 +101,7 @@ app.command("prepare", epilog=PREPARE_EPILOG, no_args_is_help=True)(prepare)
 app.command("train", epilog=TRAIN_EPILOG, no_args_is_help=True)(train)
 app.command("predict", epilog=PREDICT_EPILOG, no_args_is_help=True)(predict)
 app.command("eval", epilog=EVAL_EPILOG, no_args_is_help=True)(evaluate)
+app.command("export", epilog=EXPORT_EPILOG, no_args_is_help=True)(export)
 
 
 def _show_version(wanted: bool) -> None:

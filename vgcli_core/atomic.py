@@ -79,6 +79,35 @@ def atomic_folder(target: Path) -> Iterator[Path]:
                 shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def replaced_folder(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder to fill, as `atomic_folder` does; a folder of the name goes once the new one is complete.
+
+    A kill between the two leaves the old one beside, and the next call brings it back.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    new, old = (target.with_name(f".{target.name}.{which}") for which in ("new", "old"))
+    with output_errors(target):
+        if old.is_dir() and not target.exists():
+            old.replace(target)
+        for left in (new, old):
+            shutil.rmtree(left, ignore_errors=True)
+    with atomic_folder(new) as temporary:
+        yield temporary
+    with output_errors(target):
+        try:
+            if target.exists():
+                target.replace(old)
+            new.replace(target)
+        finally:
+            if old.is_dir() and not target.exists():
+                old.replace(target)
+            for left in (new, old):
+                shutil.rmtree(left, ignore_errors=True)
+
+
 def write_text(target: Path, text: str) -> None:
     """Write `text` as UTF-8 with `\\n` line ends, atomically. Raises OutputError."""
     with atomic_path(target) as temporary:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vgcli_core.atomic import atomic_folder, atomic_path, write_text
+from vgcli_core.atomic import atomic_folder, atomic_path, replaced_folder, write_text
 from vgcli_core.errors import OutputError
 
 
@@ -60,3 +60,40 @@ def test_a_folder_appears_only_when_it_is_complete(tmp_path):
     with pytest.raises(OutputError, match="not empty"), atomic_folder(tmp_path / "run"):
         pass
     assert names(tmp_path / "run") == ["whole"]
+
+
+def test_a_folder_is_replaced_only_when_the_new_one_is_complete(tmp_path):
+    target = tmp_path / "run"
+    for content in ("old", "new"):
+        with replaced_folder(target) as temporary:
+            (temporary / content).touch()
+        assert (names(tmp_path), names(target)) == (["run"], [content])
+    with pytest.raises(KeyboardInterrupt), replaced_folder(target) as temporary:
+        (temporary / "half").touch()
+        raise KeyboardInterrupt
+    assert (names(tmp_path), names(target)) == (["run"], ["new"])
+
+
+def test_a_kill_between_the_two_moves_costs_no_folder(tmp_path):
+    (tmp_path / ".run.old").mkdir()
+    (tmp_path / ".run.old" / "whole").touch()
+    with pytest.raises(ValueError, match="stop"), replaced_folder(tmp_path / "run"):
+        raise ValueError("stop")
+    assert (names(tmp_path), names(tmp_path / "run")) == (["run"], ["whole"])
+
+
+def test_a_folder_that_cannot_be_given_its_name_leaves_the_old_one(tmp_path, monkeypatch):
+    target = tmp_path / "run"
+    with replaced_folder(target) as temporary:
+        (temporary / "old").touch()
+    rename = Path.replace
+
+    def refuse(self: Path, to: Path) -> Path:
+        if self.name == ".run.new":
+            raise OSError(28, "No space left on device")
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OutputError, match="No space left"), replaced_folder(target) as temporary:
+        (temporary / "new").touch()
+    assert (names(tmp_path), names(target)) == (["run"], ["old"])

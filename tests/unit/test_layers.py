@@ -164,7 +164,7 @@ def test_layers_below_the_model_and_the_command_line_import_without_torch():
 def test_help_and_version_load_no_heavy_library():
     code = (
         "import sys\nfrom vgcli.main import app\n"
-        "commands = (['predict', '--help'], ['prepare', '--help'], ['train', '--help'])\n"
+        "commands = (['predict', '--help'], ['prepare', '--help'], ['train', '--help'], ['export', '--help'])\n"
         "for words in (['--help'], *commands, ['--version']):\n"
         "    try: app(words)\n"
         "    except SystemExit as end: assert end.code == 0\n"

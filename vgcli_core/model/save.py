@@ -67,7 +67,7 @@ def write_shards(
     value: Callable[[str], Tensor],
     folder: Path,
     *,
-    max_shard_size: str,
+    max_shard_size: str | int,
     progress: Callable[[str], None] = lambda text: None,
 ) -> list[str]:
     """Write weights as safetensors, with an index where they are several files; return the names of the weight files.
@@ -78,12 +78,11 @@ def write_shards(
         sizes: tensors without memory (meta) by published name: shapes and dtypes decide what goes into which file.
         value: gives a tensor by its published name, of that shape and dtype.
         folder: exists.
-        max_shard_size: of one file, such as "5GB".
+        max_shard_size: of one file, in bytes or such as "5GB".
         progress: told what is being done, before each tensor.
 
     Raises:
         OSError: it cannot be written.
-        ValueError: `max_shard_size` cannot be read.
     """
     from huggingface_hub import split_torch_state_dict_into_shards
 

@@ -120,7 +120,7 @@ def test_help_names_only_what_works_with_examples_and_exit_codes():
     assert done.exit_code == 0
     assert 'vgllm predict video.mp4 "where is the sink?"' in text
     assert all(f" {code} " in text for code in (0, 1, 2, 3, 75, 130))
-    assert [command.name for command in app.registered_commands] == ["prepare", "train", "predict", "eval"]
+    assert [command.name for command in app.registered_commands] == ["prepare", "train", "predict", "eval", "export"]
 
 
 def test_every_command_has_help_with_examples():

@@ -1,0 +1,97 @@
+"""`vgllm export`: write a checkpoint as a folder of its own, for others to use."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from vgcli import display
+from vgcli.model_options import PANEL, REVISIONS, Dtype, Euler, OfflineOption, RevisionOption
+from vgcli_core.errors import CheckpointError, UsageError
+
+# Words of an option. The library has the same ones; importing them from there would load torch (a test compares them).
+Format = Literal["vgllm"]
+
+EPILOG = """
+[bold]Examples[/]
+
+vgllm export runs/spatial/model --out exports/spatial
+
+vgllm export runs/spatial/model --out exports/spatial --dtype bfloat16 --max-shard-size 2GB
+
+vgllm export path/to/Qwen2.5-VL-3B-Instruct --adapter runs/spatial-lora/adapter --out exports/merged
+
+vgllm export zd11024/vgllm-3d-vggt-4b --out exports/published
+"""
+
+_WHAT = "What to write"
+
+
+def export(
+    checkpoint: Annotated[
+        str, typer.Argument(metavar="CHECKPOINT", help='Checkpoint folder or hub name, or "demo".', show_default=False)
+    ],
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="New folder.", rich_help_panel=_WHAT, show_default=False),
+    ],
+    format: Annotated[Format, typer.Option(help="vgllm: our own form, complete.", rich_help_panel=_WHAT)] = "vgllm",
+    dtype: Annotated[
+        Dtype, typer.Option(help="Number format of all weights; auto: as they are.", rich_help_panel=_WHAT)
+    ] = "auto",
+    max_shard_size: Annotated[
+        str, typer.Option(metavar="SIZE", help="Largest file of weights, such as 5GB.", rich_help_panel=_WHAT)
+    ] = "5GB",
+    adapter: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="LoRA adapters to add to the weights.", rich_help_panel=_WHAT),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier export in DIR.", rich_help_panel=_WHAT)
+    ] = False,
+    euler_convention: Annotated[
+        Euler | None,
+        typer.Option(
+            help="Angles the weights were trained on, where the checkpoint does not say: ZXY since 27 November 2025, "
+            "zxy before.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    prompt_revision: RevisionOption = None,
+    offline: OfflineOption = False,
+) -> None:
+    """Write a checkpoint as a folder of its own, tensor by tensor, whole or not at all."""
+    with display.progress("loading libraries") as progress:
+        from vgcli_core.export.adapters import is_adapter_folder
+        from vgcli_core.export.checkpoint import Wish, export_checkpoint
+        from vgcli_core.predict.loading import SHIPPED, TINY, find_model
+
+        if is_adapter_folder(Path(checkpoint)):
+            raise CheckpointError(
+                "the folder holds adapters alone",
+                where=checkpoint,
+                fix=f"vgllm export BASE --adapter {checkpoint}, with the checkpoint that they were trained on as BASE",
+            )
+        name, folder = find_model(checkpoint, offline=offline)
+        if folder is None:
+            fix = f'give a checkpoint; to try the command, "vgllm train --recipe {TINY}" makes one'
+            raise UsageError(f"{name} has no folder: it is drawn whenever it is asked for", where="CHECKPOINT", fix=fix)
+        progress("reading the checkpoint")
+        done = export_checkpoint(
+            folder,
+            out,
+            Wish(
+                format=format,
+                dtype=dtype,
+                max_shard_size=max_shard_size,
+                adapter=adapter,
+                euler_convention=euler_convention,
+                prompt_revision=REVISIONS[prompt_revision] if prompt_revision else None,
+                overwrite=overwrite,
+            ),
+            # A folder may hold files from before the convention changed, whatever its name.
+            name="" if folder == SHIPPED or Path(name).exists() else name,
+            progress=progress,
+        )
+    display.exported(done)
