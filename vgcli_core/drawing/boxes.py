@@ -90,6 +90,20 @@ def in_view(boxes: Sequence[OrientedBox], intrinsics: Floats, width: int, height
     return tuple(bool(edges) for edges in _edges(boxes, intrinsics, width, height))
 
 
+def distances_outside(rows: Floats) -> Floats:
+    """Return [N, 6]: how far the camera is outside each face of FACES, in metres; negative behind the face's plane.
+
+    The largest belongs to the face that looks at the camera, and is negative where the camera is inside the box. Taken
+    along the box's own axes, where the camera is at -R^T c: edges of length zero are no trouble.
+
+    Args:
+        rows: [N, 9] boxes in the camera's coordinate frame, sizes positive.
+    """
+    camera = -np.einsum("nij,ni->nj", rotations(rows[:, 6:]), rows[:, :3])
+    half = rows[:, 3:6] / 2
+    return np.stack([-camera - half, camera - half], axis=2).reshape(-1, 6)
+
+
 def _edges(boxes: Sequence[OrientedBox], intrinsics: Floats, width: int, height: int) -> list[list[_Edge]]:
     rows = as_array(boxes)
     rows[:, 3:6] = np.abs(rows[:, 3:6])  # a model may write a negative size; its corners are the same
@@ -97,18 +111,8 @@ def _edges(boxes: Sequence[OrientedBox], intrinsics: Floats, width: int, height:
         points = corners(rows)
         return [
             _clipped(box_points, outside, intrinsics, (width, height))
-            for box_points, outside in zip(points, _outside(rows), strict=True)
+            for box_points, outside in zip(points, distances_outside(rows), strict=True)
         ]
-
-
-def _outside(rows: Floats) -> Floats:
-    """Return [N, 6]: how far the camera is outside each face of FACES, in metres; negative behind the face's plane.
-
-    Taken along the box's own axes, where the camera is at -R^T c: edges of length zero are no trouble.
-    """
-    camera = -np.einsum("nij,ni->nj", rotations(rows[:, 6:]), rows[:, :3])
-    half = rows[:, 3:6] / 2
-    return np.stack([-camera - half, camera - half], axis=2).reshape(-1, 6)
 
 
 def _clipped(points: Floats, outside: Floats, intrinsics: Floats, size: tuple[int, int]) -> list[_Edge]:

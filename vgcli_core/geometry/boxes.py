@@ -84,6 +84,11 @@ def rotations(angles: Floats) -> Floats:
     return _matrices(angles, "ZXY")
 
 
+def quaternions(angles: Floats) -> Floats:
+    """Return `rotations` of angles [N, 3] as unit quaternions [N, 4], (x, y, z, w)."""
+    return Rotation.from_matrix(rotations(angles)).as_quat() if len(angles) else np.empty((0, 4))
+
+
 def corners(boxes: Floats) -> Floats:
     """Return the corners [N, 8, 3] of boxes [N, 9], each face of constant x in turn around its rim."""
     local = _SIGNS * boxes[:, None, 3:6] / 2

@@ -13,6 +13,15 @@ from vgcli_core.geometry.boxes import EulerConvention, Floats, rotations, to_int
 
 CONVENTIONS: tuple[EulerConvention, ...] = ("ZXY", "zxy")
 
+# What files with boxes say of their numbers.
+IN_WORDS = {
+    "length": "metre",
+    "angle": "radian",
+    "euler": "intrinsic ZXY: R = Rz(a) @ Rx(b) @ Ry(c) for angles [a, b, c]",
+    "camera_axes": "x right, y down, z forward (OpenCV)",
+    "box": "bbox_3d = [x, y, z, dx, dy, dz, a, b, c], full edge lengths",
+}
+
 # Pieces of the published prompts that only one generation has.
 _FIRST_GENERATION = ('"box_3d"', "yaw, pitch, roll")
 _SECOND_GENERATION = ('"bbox_3d"', "yaw, roll, pitch")

@@ -12,6 +12,7 @@ from html import escape
 from typing import Any, Literal
 
 from vgcli_core.geometry.boxes import OrientedBox
+from vgcli_core.geometry.conventions import IN_WORDS
 from vgcli_core.text.prompts import Task
 
 SCHEMA = "vgllm.prediction/1"
@@ -170,11 +171,7 @@ class Result:
         return {
             "schema": SCHEMA,
             "conventions": {
-                "length": "metre",
-                "angle": "radian",
-                "euler": "intrinsic ZXY: R = Rz(a) @ Rx(b) @ Ry(c) for angles [a, b, c]",
-                "camera_axes": "x right, y down, z forward (OpenCV)",
-                "box": "bbox_3d = [x, y, z, dx, dy, dz, a, b, c], full edge lengths",
+                **IN_WORDS,
                 "coordinate_frame": "camera of the frame whose position in `frames` the box names",
             },
             **plain,

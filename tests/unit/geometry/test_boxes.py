@@ -16,6 +16,7 @@ from vgcli_core.geometry.boxes import (
     as_boxes,
     corners,
     least_rotated,
+    quaternions,
     renamed,
     rotations,
     to_extrinsic,
@@ -76,6 +77,18 @@ def test_the_two_conventions_are_the_two_orders_of_the_product(a, b, c):
     assert_allclose(rotations(box[:, 6:])[0], about_z(a) @ about_x(b) @ about_y(c), atol=1e-9)
     assert_allclose(rotations(to_intrinsic(box, "zxy")[:, 6:])[0], about_y(c) @ about_x(b) @ about_z(a), atol=1e-7)
     np.testing.assert_array_equal(to_intrinsic(box, "ZXY"), box)
+
+
+def test_a_quaternion_turns_as_its_matrix_does():
+    # A quarter about z: (0, 0, sin 45 degrees, cos 45 degrees).
+    assert_allclose(quaternions(np.array([[np.pi / 2, 0, 0]])), [[0, 0, 0.5**0.5, 0.5**0.5]], atol=1e-12)
+    angles = np.random.default_rng(0).uniform(-3, 3, (9, 3))
+    vector = np.array([0.3, -0.5, 0.8])
+    for quaternion, matrix in zip(quaternions(angles), rotations(angles), strict=True):
+        axis, w = quaternion[:3], quaternion[3]
+        turned = vector + 2 * np.cross(axis, np.cross(axis, vector) + w * vector)
+        assert_allclose(turned, matrix @ vector, atol=1e-12)
+    assert quaternions(np.empty((0, 3))).shape == (0, 4)
 
 
 def test_angles_that_are_intrinsic_already_come_back_as_a_copy():
