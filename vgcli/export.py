@@ -10,7 +10,7 @@ from vgcli.model_options import PANEL, REVISIONS, Dtype, Euler, OfflineOption, R
 from vgcli_core.errors import CheckpointError, UsageError
 
 # Words of an option. The library has the same ones; importing them from there would load torch (a test compares them).
-Format = Literal["vgllm"]
+Format = Literal["vgllm", "generation-1", "generation-2"]
 
 EPILOG = """
 [bold]Examples[/]
@@ -21,7 +21,7 @@ vgllm export runs/spatial/model --out exports/spatial --dtype bfloat16 --max-sha
 
 vgllm export path/to/Qwen2.5-VL-3B-Instruct --adapter runs/spatial-lora/adapter --out exports/merged
 
-vgllm export zd11024/vgllm-3d-vggt-4b --out exports/published
+vgllm export runs/spatial/model --format generation-2 --out exports/published
 """
 
 _WHAT = "What to write"
@@ -47,6 +47,14 @@ def export(
         Path | None,
         typer.Option(metavar="DIR", help="LoRA adapters to add to the weights.", rich_help_panel=_WHAT),
     ] = None,
+    heads: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VGGT-1B",
+            help="Folder or hub name of the geometry encoder, for its unused heads: published layouts may hold them.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier export in DIR.", rich_help_panel=_WHAT)
     ] = False,
@@ -64,7 +72,9 @@ def export(
     """Write a checkpoint as a folder of its own, tensor by tensor, whole or not at all."""
     with display.progress("loading libraries") as progress:
         from vgcli_core.export.adapters import is_adapter_folder
-        from vgcli_core.export.checkpoint import Wish, export_checkpoint
+        from vgcli_core.export.checkpoint import export_checkpoint
+        from vgcli_core.export.plan import Wish
+        from vgcli_core.model.hub import checkpoint_folder
         from vgcli_core.predict.loading import SHIPPED, TINY, find_model
 
         if is_adapter_folder(Path(checkpoint)):
@@ -86,6 +96,7 @@ def export(
                 dtype=dtype,
                 max_shard_size=max_shard_size,
                 adapter=adapter,
+                heads=checkpoint_folder(heads, offline=offline) if heads is not None else None,
                 euler_convention=euler_convention,
                 prompt_revision=REVISIONS[prompt_revision] if prompt_revision else None,
                 overwrite=overwrite,

@@ -81,7 +81,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replaced_folder(target: Path) -> Iterator[Path]:
-    """Yield a temporary folder to fill, as `atomic_folder` does; a folder of the name goes once the new one is complete.
+    """Yield a temporary folder to fill, as `atomic_folder` does; one of that name goes once the new one is complete.
 
     A kill between the two leaves the old one beside, and the next call brings it back.
 

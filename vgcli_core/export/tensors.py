@@ -9,7 +9,6 @@ from torch import Tensor
 
 from vgcli_core.errors import CheckpointError
 from vgcli_core.model.accounting import Source
-from vgcli_core.model.weights import FLOATS
 
 
 @dataclass(slots=True)
@@ -33,49 +32,52 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Tensors:
-    """Where each published tensor comes from, and what becomes of it.
+class Weight:
+    """One tensor to be written.
 
     Attributes:
-        sources: by published name.
-        ours: what this package calls it, by published name.
-        dtype: of all of them; None: each as it is.
-        change: counts what is lost.
+        source: where it comes from.
+        name: what this package calls it; "" for what no model of ours has.
+        dtype: to write it in.
     """
 
-    sources: Mapping[str, Source]
-    ours: Mapping[str, str]
-    dtype: torch.dtype | None
-    change: Change = field(default_factory=Change)
+    source: Source
+    name: str
+    dtype: torch.dtype
 
-    def sizes(self) -> dict[str, Tensor]:
-        """Return tensors without memory, of the shapes and dtypes that `value` gives."""
-        found = {}
-        for name, source in self.sources.items():
-            entry = source.files.entries[source.key]
-            found[name] = torch.empty(entry.shape, dtype=self.dtype or FLOATS[entry.dtype], device="meta")
-        return found
+    def size(self) -> Tensor:
+        """Return a tensor without memory, of the shape and dtype that is written."""
+        return torch.empty(self.source.files.entries[self.source.key].shape, dtype=self.dtype, device="meta")
 
-    def value(self, name: str, read: Callable[[Source], Tensor], add: Callable[[str, Tensor], Tensor]) -> Tensor:
-        """Return a tensor by its published name.
 
-        Args:
-            name: published.
-            read: gives the tensor of a source.
-            add: gives a weight with its adapter, by our name and the weight.
+Weights = Mapping[str, Weight]
+"""By published name."""
 
-        Raises:
-            CheckpointError: values that the dtype cannot hold: the model would compute nothing but NaN.
-        """
-        source = self.sources[name]
-        tensor = read(source)
-        dtype = self.dtype or tensor.dtype
-        converted = self.change.convert(name, add(self.ours[name], tensor), dtype)
-        if self.change.infinite[name]:
-            kind = str(dtype).removeprefix("torch.")
-            raise CheckpointError(
-                f"{self.change.infinite[name]:,} values of {name!r} are too large for {kind}",
-                where=str(source.files.entries[source.key].file),
-                fix="choose --dtype bfloat16, which holds as large numbers as float32",
-            )
-        return converted
+
+def value(
+    key: str,
+    weight: Weight,
+    read: Callable[[Source], Tensor],
+    add: Callable[[str, Tensor], Tensor],
+    change: Change,
+) -> Tensor:
+    """Return what is to be written of a weight.
+
+    Args:
+        key: its published name.
+        weight: where it comes from.
+        read: gives the tensor of a source.
+        add: gives a weight with its adapter, by our name and the weight.
+        change: counts what is lost.
+
+    Raises:
+        CheckpointError: values that the dtype cannot hold: the model would compute nothing but NaN.
+    """
+    converted = change.convert(key, add(weight.name, read(weight.source)), weight.dtype)
+    if change.infinite[key]:
+        raise CheckpointError(
+            f"{change.infinite[key]:,} values of {key!r} are too large for {str(weight.dtype).removeprefix('torch.')}",
+            where=str(weight.source.files.entries[weight.source.key].file),
+            fix="choose --dtype bfloat16, which holds as large numbers as float32",
+        )
+    return converted

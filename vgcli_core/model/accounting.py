@@ -1,9 +1,12 @@
 """Which tensor of which file becomes which parameter: every name on both sides is accounted for, or loading fails."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from torch import Tensor
 
 from vgcli_core.errors import CheckpointError
 from vgcli_core.model.layouts import (
@@ -30,6 +33,14 @@ class Source:
 
     files: WeightFiles
     key: str
+
+
+@contextmanager
+def reading(tables: Iterable[WeightFiles]) -> Iterator[Callable[[Source], Tensor]]:
+    """Open files; yield a function that gives a tensor of theirs, mapped from its file. Closes them at the end."""
+    with ExitStack() as stack:
+        readers = {table: stack.enter_context(table.reader()) for table in tables}
+        yield lambda source: readers[source.files].tensor(source.key)
 
 
 @dataclass(slots=True)

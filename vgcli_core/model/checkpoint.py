@@ -4,8 +4,7 @@ Four sources, told apart by the names of their weights (layouts.py): published f
 Qwen2.5-VL folder with or without a geometry encoder beside it, and our own form: generation-2 names plus `vgllm.json`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 
 from vgcli_core.errors import CheckpointError, ResourceError, VgllmError, first_line
 from vgcli_core.geometry.boxes import EulerConvention
-from vgcli_core.model.accounting import Account, Source, account_for
+from vgcli_core.model.accounting import Account, Source, account_for, reading
 from vgcli_core.model.backbones import get_backbone
 from vgcli_core.model.config import ModelConfig
 from vgcli_core.model.config_files import read_generation_config, read_model_config, with_encoder_of
@@ -94,14 +93,6 @@ class Opened:
     def saved_dtype(self) -> str:
         """The dtype that config.json states, as torch spells it."""
         return str(self.plain.get("dtype") or self.plain.get("torch_dtype") or "bfloat16")
-
-    @contextmanager
-    def reading(self) -> Iterator[Callable[[Source], Tensor]]:
-        """Open the files; yield a function that gives a tensor, mapped from its file. Closes them at the end."""
-        with ExitStack() as stack:
-            tables = [table for table in (self.files, self.extra) if table is not None]
-            readers = {table: stack.enter_context(table.reader()) for table in tables}
-            yield lambda source: readers[source.files].tensor(source.key)
 
 
 def open_checkpoint(
@@ -191,7 +182,7 @@ def load_model(
         parameters=parameters,
         saved_dtype=opened.saved_dtype,
     )
-    with quiet_libraries(), opened.reading() as read:
+    with quiet_libraries(), reading({source.files for source in account.sources.values()}) as read:
         tensors = {ours: read(source) for ours, source in account.sources.items()}
         backbone = get_backbone(config.backbone).from_tensors(
             get_backbone(config.backbone).read_config(opened.plain),

@@ -13,6 +13,40 @@ from vgcli_core.model.geometry_encoders import get_geometry_encoder
 from vgcli_core.model.layouts import Layout, encoder_of
 from vgcli_core.model.weights import read_json
 
+# The key of a published config.json that says there is a geometry encoder, by layout.
+SWITCHES: dict[Layout, str] = {"generation-1": "use_vggt_feature", "generation-2": "use_geometry_encoder"}
+# What a published config.json calls fields of ModelConfig.
+_KEYS: dict[Layout, dict[str, str]] = {
+    "generation-1": {"reference_frame": "reference_frame", "vggt_merger_hidden_dim": "merger_hidden"},
+    "generation-2": {
+        "geometry_encoder_type": "geometry_encoder",
+        "reference_frame": "reference_frame",
+        "feature_fusion_method": "fusion",
+        "fusion_num_layers": "fusion_layers",
+        "geometry_merger_type": "merger",
+        "geometry_merger_hidden_dim": "merger_hidden",
+        "fusion_attention_heads": "fusion_heads",
+        "fusion_dropout": "fusion_dropout",
+    },
+}
+# Published code reads these and never writes them: they are in a file only where they differ from the default.
+_READ_ALONE = ("merger_hidden", "fusion_heads", "fusion_dropout")
+
+
+def geometry_keys(config: ModelConfig, layout: Layout, *, all_of_them: bool = True) -> dict[str, Any]:
+    """Return what config.json says of geometry in a published layout; nothing for the plain backbone.
+
+    Without `all_of_them`, only what the published code itself would write, and what differs from its defaults.
+    """
+    if config.geometry_encoder == "none" or layout == "plain":
+        return {}
+    defaults = ModelConfig()
+    return {SWITCHES[layout]: True} | {
+        key: getattr(config, field)
+        for key, field in _KEYS[layout].items()
+        if all_of_them or field not in _READ_ALONE or getattr(config, field) != getattr(defaults, field)
+    }
+
 
 def read_model_config(
     folder: Path,
@@ -45,7 +79,7 @@ def read_model_config(
             raise _invalid(error, folder / CONFIG_NAME) from error
         return config.model_copy(update={"geometry": sizes or config.geometry}), ()
     kind = encoder_of(keys, layout)
-    declared = bool(plain.get("use_vggt_feature") or plain.get("use_geometry_encoder"))
+    declared = any(plain.get(switch) for switch in SWITCHES.values())
     notes: tuple[str, ...] = ()
     if kind == "none" and (declared or layout == "generation-2"):
         raise CheckpointError(
@@ -53,7 +87,7 @@ def read_model_config(
             where=where,
             fix="fetch all shards of this checkpoint, or use the config.json of the plain backbone",
         )
-    switch = {"generation-1": "use_vggt_feature", "generation-2": "use_geometry_encoder"}.get(layout)
+    switch = SWITCHES.get(layout)
     if switch is not None and plain.get(switch) is not True:
         notes = (f"config.json does not set {switch!r}, but the weights are {layout}: they are used with geometry",)
     stated = str(plain.get("geometry_encoder_type") or kind).lower()
@@ -77,7 +111,7 @@ def read_model_config(
     if kind == "none":
         notes = (*notes, "a plain backbone: no geometry encoder, no fusion")
     try:
-        return _published(plain, kind, fusion=fusion, merger=merger, sizes=sizes or {}), notes
+        return _published(plain, kind, sizes=sizes or {}), notes
     except ValidationError as error:
         raise _invalid(error, folder / "config.json") from error
 
@@ -142,19 +176,17 @@ def read_generation_config(folder: Path) -> GenerationConfig | None:
     return cast(GenerationConfig, GenerationConfig.from_dict(plain))
 
 
-def _published(plain: dict[str, Any], kind: str, *, fusion: str, merger: str, sizes: dict[str, Any]) -> ModelConfig:
-    hidden = plain.get("geometry_merger_hidden_dim") or plain.get("vggt_merger_hidden_dim") or 4096
-    return ModelConfig(
-        geometry_encoder=kind,
-        geometry=get_geometry_encoder(kind).Config.model_validate(sizes).model_dump(),
-        fusion=fusion,
-        fusion_layers=plain.get("fusion_num_layers") or 1,
-        fusion_heads=plain.get("fusion_attention_heads") or 8,
-        fusion_dropout=0.1 if plain.get("fusion_dropout") is None else plain["fusion_dropout"],
-        merger=merger,
-        merger_hidden=hidden,
-        # The published code reverses for any value but "first".
-        reference_frame="first" if plain.get("reference_frame", "first") == "first" else "last",
+def _published(plain: dict[str, Any], kind: str, *, sizes: dict[str, Any]) -> ModelConfig:
+    named = {key: field for keys in _KEYS.values() for key, field in keys.items()}
+    given = {field: plain[key] for key, field in named.items() if plain.get(key) not in (None, "")}
+    return ModelConfig.model_validate(
+        {
+            **given,
+            "geometry_encoder": kind,
+            "geometry": get_geometry_encoder(kind).Config.model_validate(sizes).model_dump(),
+            # The published code reverses for any value but "first".
+            "reference_frame": "first" if plain.get("reference_frame", "first") == "first" else "last",
+        }
     )
 
 

@@ -18,6 +18,7 @@ from typing import Literal
 from vgcli_core.errors import CheckpointError
 from vgcli_core.model.backbones.qwen2_5_vl import Qwen25VL
 from vgcli_core.model.geometry_encoders import GEOMETRY_ENCODERS, get_geometry_encoder
+from vgcli_core.model.geometry_encoders.pi3 import Pi3
 from vgcli_core.model.patch_positions import POSITIONS
 
 Layout = Literal["generation-1", "generation-2", "plain"]
@@ -28,6 +29,11 @@ OUTPUT_HEAD = "backbone.model.lm_head.weight"
 
 # Heads of training variants that the published code can save and that no answer depends on.
 _UNUSED_GENERATION_1 = ("classifier.", "decompresser.", "dpt_module.")
+# Parts of an encoder that no feature depends on, and that a layout holds all the same: names within the encoder.
+_HEADS: dict[tuple[Layout, str], tuple[str, ...]] = {
+    ("generation-1", "vggt"): ("point_head.", "depth_head."),
+    ("generation-2", "pi3"): Pi3.unused_prefixes,
+}
 _BACKBONE_ROOTS = ("visual.", "model.", "lm_head.")
 
 
@@ -132,3 +138,20 @@ def to_published(name: str, encoder: str, layout: Layout = "generation-2") -> st
     if layout == "generation-1":
         return name.replace("geometry_encoder.", "vggt.", 1).replace("geometry_merger.", "merger.", 1)
     return name.replace("geometry_encoder.", f"geometry_encoder.{encoder}.", 1)
+
+
+def heads(layout: Layout, encoder: str) -> tuple[str, ...]:
+    """Return how the names start, within the encoder, of what a layout holds of it and no feature depends on."""
+    return _HEADS.get((layout, encoder), ())
+
+
+def within_encoder(key: str, encoder: str, layout: Layout) -> str | None:
+    """Return the name within the geometry encoder of a parameter of a file, None for one of another part.
+
+    Args:
+        key: name in the file.
+        encoder: its kind.
+        layout: of the file; "plain" for one of the encoder alone.
+    """
+    prefix = {"generation-1": "vggt.", "generation-2": f"geometry_encoder.{encoder}.", "plain": ""}[layout]
+    return key.removeprefix(prefix) if key.startswith(prefix) else None

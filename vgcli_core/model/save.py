@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vgcli_core.atomic import atomic_folder
 from vgcli_core.model.config import CONFIG_NAME
+from vgcli_core.model.config_files import geometry_keys
 from vgcli_core.model.layouts import OUTPUT_HEAD, to_published
 from vgcli_core.model.lora import merged_tensors
 from vgcli_core.model.vgllm import VGLLM
@@ -52,7 +53,11 @@ def save_model(
     sizes = {published: _converted(merged.base(name).to("meta"), dtype) for published, name in names.items()}
     with atomic_folder(folder) as temporary:
         write_shards(sizes, lambda key: _converted(merged[names[key]], dtype), temporary, max_shard_size=max_shard_size)
-        write_configs(model, temporary, dtype=dtype or model.backbone.model.dtype)
+        for name, text in (
+            ("config.json", backbone_config(model, dtype or model.backbone.model.dtype)),
+            (CONFIG_NAME, own_config(model)),
+        ):
+            (temporary / name).write_text(text, encoding="utf-8")
         generation = model.backbone.model.generation_config
         if generation is not None:
             # Not save_pretrained, which refuses published files: they ask for a temperature without sampling.
@@ -100,35 +105,21 @@ def write_shards(
     return list(plan.filename_to_tensors)
 
 
-def write_configs(model: VGLLM, folder: Path, *, dtype: torch.dtype) -> None:
-    """Write config.json and vgllm.json of a model, which may be without memory, whose weights are saved in `dtype`."""
+def own_config(model: VGLLM) -> str:
+    """Return the vgllm.json of a model, which may be without memory."""
     config = model.config.model_copy(update={"geometry": model.geometry_encoder.config.model_dump()})
-    for name, text in (
-        ("config.json", json.dumps(_backbone_config(model, dtype), indent=2)),
-        (CONFIG_NAME, config.model_dump_json(indent=2)),
-    ):
-        (folder / name).write_text(text + "\n", encoding="utf-8")
+    return config.model_dump_json(indent=2) + "\n"
+
+
+def backbone_config(model: VGLLM, dtype: torch.dtype) -> str:
+    """Return the config.json of a model whose weights are saved in `dtype`.
+
+    It is that of the backbone, in the form of the installed transformers, with the switches for geometry.
+    """
+    plain: dict[str, Any] = json.loads(model.backbone.model.config.to_json_string(use_diff=False))
+    plain["dtype"] = str(dtype).removeprefix("torch.")
+    return json.dumps(plain | geometry_keys(model.config, "generation-2"), indent=2) + "\n"
 
 
 def _converted(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
     return tensor if dtype is None or not tensor.is_floating_point() else tensor.to(dtype)
-
-
-def _backbone_config(model: VGLLM, dtype: torch.dtype) -> dict[str, Any]:
-    """Return config.json: the backbone's, in the form of the installed transformers, and the switches for geometry."""
-    plain: dict[str, Any] = json.loads(model.backbone.model.config.to_json_string(use_diff=False))
-    plain["dtype"] = str(dtype).removeprefix("torch.")
-    config = model.config
-    if model.has_geometry:
-        plain |= {
-            "use_geometry_encoder": True,
-            "geometry_encoder_type": config.geometry_encoder,
-            "feature_fusion_method": config.fusion,
-            "fusion_num_layers": config.fusion_layers,
-            "fusion_attention_heads": config.fusion_heads,
-            "fusion_dropout": config.fusion_dropout,
-            "geometry_merger_type": config.merger,
-            "geometry_merger_hidden_dim": config.merger_hidden,
-            "reference_frame": config.reference_frame,
-        }
-    return plain

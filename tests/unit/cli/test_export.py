@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from tests.unit.export.checkpoints import same, tiny_adapter, tiny_folder, weights
 from vgcli import export as command
 from vgcli.main import app
-from vgcli_core.export import checkpoint as library
+from vgcli_core.export import plan as library
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def tiny_adapter(folder: Path, merged: Path) -> Path:
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     """All tensors of a folder."""
-    return {key: tensor for file in folder.glob("*.safetensors") for key, tensor in load_file(file).items()}
+    return {key: tensor for file in folder.glob("model*.safetensors") for key, tensor in load_file(file).items()}
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:

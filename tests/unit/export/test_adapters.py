@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from tests.unit.export.checkpoints import same, tiny_adapter, tiny_folder, weights
 from vgcli_core.errors import CheckpointError
 from vgcli_core.export.adapters import is_adapter_folder
-from vgcli_core.export.checkpoint import Wish, export_checkpoint
+from vgcli_core.export.checkpoint import export_checkpoint
+from vgcli_core.export.plan import Wish
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from tests.unit.export.checkpoints import same, tiny_folder, weights
 from vgcli_core.errors import CheckpointError, OutputError, UsageError
-from vgcli_core.export.checkpoint import Wish, export_checkpoint
+from vgcli_core.export.checkpoint import export_checkpoint
+from vgcli_core.export.plan import Wish
 from vgcli_core.model.checkpoint import Options, load_model
 
 CPU = Options(device="cpu", dtype="float32")

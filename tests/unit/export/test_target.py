@@ -6,7 +6,8 @@ import pytest
 
 from tests.unit.export.checkpoints import same, tiny_folder, weights
 from vgcli_core.errors import OutputError
-from vgcli_core.export.checkpoint import Wish, export_checkpoint
+from vgcli_core.export.checkpoint import export_checkpoint
+from vgcli_core.export.plan import Wish
 from vgcli_core.export.target import read_record
 
 AGAIN = Wish(dtype="bfloat16", overwrite=True)
