@@ -1,7 +1,5 @@
 """`vgllm predict`: ask a video or pictures; show the answers, write them as JSON, draw the boxes."""
 
-import math
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,16 +18,13 @@ from vgcli.model_options import (
     OfflineOption,
     RevisionOption,
 )
+from vgcli.predict_options import Task, check_early, choose_sampling, gather_questions
 from vgcli_core.atomic import write_text
-from vgcli_core.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from vgcli_core.media.sampling import Sampling
     from vgcli_core.predict.result import Result
-    from vgcli_core.text.questions import Question
 
-# Words of options. The library has the same ones; importing them from there would load numpy (a test compares them).
-Task = Literal["auto", "ask", "ground", "detect", "caption"]
+# Words of options. The library has the same ones; importing them from there would load numpy.
 Fit = Literal["crop", "pad"]
 Decoder = Literal["auto", "decord", "pyav"]
 
@@ -47,6 +42,8 @@ vgllm predict "photos/*.jpg" --task detect --save-vis runs/photos --fov 69
 vgllm predict video.mp4 --questions questions.jsonl --out runs/video
 
 vgllm predict video.mp4 "the red mug" --task ground --frames 0,30 --json
+
+vgllm predict video.mp4 "the red mug" --task ground --view mug.glb --view mug.rrd --fov 69
 """
 
 _LOOK = "Which frames"
@@ -143,6 +140,12 @@ def predict(
     save_vis: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Draw the boxes on the frames, into DIR.", rich_help_panel=_OUT)
     ] = None,
+    view: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="Write the boxes in 3D: .glb, .ply, .json or .rrd; repeatable.", rich_help_panel=_OUT
+        ),
+    ] = None,
     intrinsics: Annotated[
         str | None,
         typer.Option(
@@ -151,16 +154,22 @@ def predict(
     ] = None,
     fov: Annotated[
         float | None,
-        typer.Option(metavar="DEGREES", help="Horizontal field of view, for drawing.", rich_help_panel=_OUT),
+        typer.Option(
+            metavar="DEGREES",
+            help="Horizontal field of view, for drawing. Else that of the pictures (EXIF), or of the model's training.",
+            rich_help_panel=_OUT,
+        ),
     ] = None,
 ) -> None:
     """Ask a video about its 3D space: answers in words, captions, and oriented 3D boxes."""
     asked = gather_questions(question or [], questions, task, raw=raw_prompt)
     sampling = choose_sampling(num_frames, fps, frames, start=start, max_frames=max_frames)
-    check_early(source, out, save_vis, intrinsics, fov)
+    from vgcli_core.predict.drawing import Drawing
+
+    drawing = Drawing(save_vis, intrinsics, fov, tuple(view or ()))
+    check_early(source, out, drawing)
     with display.progress("loading libraries") as progress:
         from vgcli_core.predict.loading import load
-        from vgcli_core.predict.pipeline import Drawing
 
         progress("loading the model")
         predictor = load(
@@ -186,86 +195,10 @@ def predict(
             repetition_penalty=repetition_penalty,
             batch_size=batch_size,
             decoder=decoder,
-            drawing=Drawing(save_vis, intrinsics, fov) if save_vis else None,
+            drawing=drawing if drawing.wanted else None,
             progress=progress,
         )
     show(result, out, as_json=as_json)
-
-
-def gather_questions(texts: list[str], file: Path | None, task: Task, *, raw: bool = False) -> "list[Question]":
-    """Return the questions of the command line, then those of the file; `task` holds where a line names none.
-
-    Raises:
-        UsageError: nothing is asked and the task needs something, a question does not fit its task, or the file cannot
-            be read.
-    """
-    from vgcli_core.text.questions import Question, plan, read_questions
-
-    asked = [Question(text, task) for text in texts]
-    if file is not None:
-        asked += [replace(line, task=task) if line.task == "auto" else line for line in read_questions(file)]
-    if not asked and task == "detect":
-        asked = [Question(task="detect")]
-    if not asked:
-        raise UsageError(
-            "no question",
-            where="vgllm predict SOURCE QUESTION",
-            fix='ask one, for example: vgllm predict video.mp4 "where is the sink?"; '
-            "or give --questions FILE.jsonl, or --task detect to find every object",
-        )
-    for one in asked:
-        plan(one, 2, raw=raw)  # refuses what cannot be asked, in either wording, before minutes of loading
-    return asked
-
-
-def choose_sampling(
-    num_frames: int | None, fps: float | None, frames: str | None, *, start: float, max_frames: int | None
-) -> "Sampling | None":
-    """Return which frames to look at, None for the rule of each task. Raises UsageError for contradictions."""
-    from vgcli_core.media.sampling import Sampling
-
-    chosen = [
-        name
-        for name, value in (("--num-frames", num_frames), ("--fps", fps), ("--frames", frames))
-        if value is not None
-    ]
-    if len(chosen) > 1:
-        raise UsageError(f"{' and '.join(chosen)} cannot be combined", fix="keep one of them")
-    if not math.isfinite(start) or start < 0:
-        raise UsageError(f"{start} is no time to start at", where="--start", fix="give seconds, 0 or more")
-    if fps is not None and not (math.isfinite(fps) and fps > 0):
-        raise UsageError(f"{fps} is no rate", where="--fps", fix="give frames per second, for example --fps 2")
-    if max_frames is not None and fps is None:
-        raise UsageError("--max-frames needs --fps", fix="give --num-frames instead, or add --fps")
-    if not chosen and not start:
-        return None
-    if frames is None:
-        return Sampling(num_frames=num_frames, fps=fps, start=start, max_frames=max_frames)
-    if start:
-        raise UsageError("--start cannot be combined with --frames", fix="leave out --start")
-    return Sampling(indices=_positions(frames))
-
-
-def check_early(
-    source: str, out: Path | None, save_vis: Path | None, intrinsics: str | None, fov: float | None
-) -> None:
-    """Refuse, before minutes of work, an unreadable source and what could not be written or drawn at the end."""
-    from vgcli_core.media.frames import read_frames
-    from vgcli_core.media.sampling import Sampling
-    from vgcli_core.predict.intrinsics import read_intrinsics
-
-    for option, folder in (("--out", out), ("--save-vis", save_vis)):
-        if folder is not None and folder.exists() and not folder.is_dir():
-            raise OutputError(f"{folder} is a file, not a folder", where=option, fix="name a folder")
-    if intrinsics is not None and fov is not None:
-        raise UsageError("--intrinsics and --fov both describe the camera", fix="keep one of them")
-    if fov is not None and not 0 < fov < 180:
-        raise UsageError(f"{fov} degrees is no field of view", where="--fov", fix="give degrees between 0 and 180")
-    if save_vis is None and (intrinsics is not None or fov is not None):
-        raise UsageError("--intrinsics and --fov only serve the drawing", fix="add --save-vis DIR, or leave them out")
-    if intrinsics is not None:
-        read_intrinsics(intrinsics)
-    read_frames(source, Sampling(indices=(0,)))
 
 
 def show(result: "Result", out: Path | None, *, as_json: bool) -> None:
@@ -283,17 +216,3 @@ def show(result: "Result", out: Path | None, *, as_json: bool) -> None:
     else:
         display.result(result)
     display.footer(result, written)
-
-
-def _positions(text: str) -> tuple[int, ...]:
-    try:
-        positions = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        positions = (-1,)
-    if min(positions) < 0:
-        raise UsageError(
-            f"{text!r} is no list of frames",
-            where="--frames",
-            fix="give positions from 0, for example --frames 0,10,20",
-        )
-    return positions

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from vgcli_core.predict.result import Answer, FoundBox, FrameInfo, Result
+    from vgcli_core.predict.result import Answer, FoundBox, FrameInfo, Intrinsics, Result
 
 UNTRAINED = (
     "this model's weights are random and untrained: the answer means nothing; give a real checkpoint with --model"
@@ -55,7 +55,7 @@ def blocks(result: "Result") -> Iterator[RenderableType]:
 
 
 def footer(result: "Result") -> RenderableType:
-    """Return three lines: what answered, what it looked at, and how long each part took."""
+    """Return a few lines: what answered, what it looked at, with which camera, and how long each part took."""
     model = result.model
     height, width = result.frame_size
     times = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in result.timings.items())
@@ -67,10 +67,17 @@ def footer(result: "Result") -> RenderableType:
                 "frames",
                 Text(one_line(f"{len(result.frames)} of {result.total_frames}, {width}x{height}, {result.decoder}")),
             ),
+            *_camera(result.intrinsics, width),
             ("time", Text(one_line(times))),
         ],
         style="dim",
     )
+
+
+def _camera(camera: "Intrinsics | None", width: int) -> list[tuple[str, Text]]:
+    if camera is None:
+        return []
+    return [("camera", Text(f"{camera.horizontal_fov(width):.1f} degrees across ({camera.source})"))]
 
 
 def _block(answer: "Answer", heading: str, frames: "Sequence[FrameInfo]") -> RenderableType:

@@ -131,6 +131,20 @@ def test_boxes_are_drawn_with_the_camera_that_was_used(vgllm, kitchen, tmp_path)
     assert all(Path(path).is_file() for path in shown["drawn"])
 
 
+def test_boxes_are_written_in_3d(vgllm, kitchen, tmp_path):
+    files = [tmp_path / "views" / f"scene{ending}" for ending in (".glb", ".ply", ".json")]
+    views = [word for file in files for word in ("--view", str(file))]
+    done = vgllm(kitchen, QUESTION, *QUICK, *views, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["drawn"] == [str(file) for file in files]
+    assert json.loads(done.stdout)["intrinsics"]["source"] == "assumed"
+    assert "58 degrees is assumed" in done.stderr
+    assert "camera      58.0 degrees across (assumed)" in done.stderr
+    assert files[0].read_bytes()[:4] == b"glTF"
+    assert files[1].read_text(encoding="ascii").startswith("ply\n")
+    assert json.loads(files[2].read_text(encoding="utf-8"))["schema"] == "vgllm.scene/1"
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -139,6 +153,7 @@ def test_boxes_are_drawn_with_the_camera_that_was_used(vgllm, kitchen, tmp_path)
         (["{kitchen}", QUESTION, "--frames", "100000"], "100000"),
         (["{kitchen}", QUESTION, "--device", "cuda:99"], "cuda:99"),
         (["{kitchen}", QUESTION, "--save-vis", "drawn", "--intrinsics", "1,2"], "--intrinsics"),
+        (["{kitchen}", QUESTION, "--view", "scene.glb", "--view", "scene.usd"], "scene.usd"),
     ],
 )
 def test_bad_input_exits_with_2_says_what_and_leaves_nothing(kitchen, tmp_path, monkeypatch, words, named):

@@ -19,11 +19,11 @@ from vgcli_core.drawing.points import draw_point
 from vgcli_core.drawing.wrapping import drawable
 from vgcli_core.errors import VgllmError
 from vgcli_core.geometry.boxes import Floats
-from vgcli_core.geometry.camera import intrinsics_from_fov, project
+from vgcli_core.geometry.camera import SCANNET_FOV_DEGREES, intrinsics_from_fov, project
 from vgcli_core.media.images import Pixels
 
 MOST_FRAMES = 4
-ASSUMED_FOV = 58.0  # degrees, horizontal: ScanNet's colour camera (1296 pixels wide, focal length about 1170)
+ASSUMED_FOV = SCANNET_FOV_DEGREES
 ASSUMED = f"cameras are not in the sample: a horizontal angle of view of {ASSUMED_FOV:.0f}° is assumed"
 _LABELS_FROM = 260  # pixels: on narrower pictures labels would cover what they name
 

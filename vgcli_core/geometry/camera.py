@@ -10,6 +10,9 @@ import numpy as np
 
 from vgcli_core.geometry.boxes import Floats
 
+SCANNET_FOV_DEGREES = 58.0
+"""Horizontal field of view of ScanNet's colour camera: 1296 pixels wide, focal length about 1170."""
+
 
 @dataclass(frozen=True)
 class Camera:

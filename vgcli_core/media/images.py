@@ -17,8 +17,8 @@ PICTURES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pnm"}
 )
 # A closed list: Pillow would also take PDF and EPS, which run programs, and MPEG, which is a video.
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 _EXIF_ORIENTATION = 0x0112
 
 
@@ -44,7 +44,7 @@ def read_picture(source: Path | bytes, *, upright: bool = True, name: str = "") 
     path = source if isinstance(source, Path) else Path(name or "the picture")
     remarks = []
     try:
-        with Image.open(source if isinstance(source, Path) else io.BytesIO(source), formats=_FORMATS) as image:
+        with Image.open(source if isinstance(source, Path) else io.BytesIO(source), formats=FORMATS) as image:
             if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
                 remarks.append("only the first picture of the file was used")
             image.load()
@@ -67,7 +67,7 @@ def read_picture(source: Path | bytes, *, upright: bool = True, name: str = "") 
             where=str(path),
             fix="use JPEG, PNG, WebP, BMP, TIFF or GIF; if it is a video, give it a video's file ending",
         ) from error
-    except _BROKEN as error:
+    except BROKEN as error:
         raise MediaError(
             f"{path.name} cannot be read: {error}", where=str(path), fix="the file is damaged or cut off; copy it again"
         ) from error
@@ -92,7 +92,7 @@ def is_picture(path: Path) -> bool:
 def frame_count(path: Path) -> int:
     """Return how many pictures the file holds (more than 1 for an animation), 0 when it is none."""
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(path, formats=FORMATS) as image:
             return int(getattr(image, "n_frames", 1))
-    except (*_BROKEN, Image.DecompressionBombError):
+    except (*BROKEN, Image.DecompressionBombError):
         return 0

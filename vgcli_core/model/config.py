@@ -33,6 +33,7 @@ class ModelConfig(BaseModel):
     blind: bool = Field(False, description="image tokens are 0 whatever the frames: a control, to compare with")
     frame_width: int = Field(518, ge=28, description="width of the frames both encoders see, in pixels")
     num_frames: int | None = Field(None, gt=0, description="frames it was trained with, where they are always as many")
+    horizontal_fov: float | None = Field(None, gt=0, lt=180, description="of its training frames, in degrees")
     euler_convention: EulerConvention | None = Field(None, description="of the angles in the model's answers")
     prompt_revision: PromptRevision | None = Field(None, description="wording of the box prompts it was trained on")
     conventions_from: str = Field("", description="who says so: the checkpoint, its layout, a known name, the user")

@@ -27,6 +27,7 @@ SHIPPED = Path(__file__).parents[1] / "shipped" / "rooms"
 """Folder of the demo model; installations that must be small may lack it."""
 
 _DEMO_NAME = "demo (synthetic rooms)"
+_DEMO_FOV = 75.0  # degrees: the middle of what rooms are filmed with, where its own files do not say
 _ROOMS_ONLY = "the demo model knows synthetic rooms only; give --model for real videos"
 _NOT_SHIPPED = "this installation lacks the demo model: a tiny random one answers in its place; give --model"
 
@@ -87,6 +88,8 @@ def load(
         network, report = load_model(folder, options, name=hub_name, geometry=encoder)
         if folder == SHIPPED:
             name, report = _DEMO_NAME, replace(report, notes=(_ROOMS_ONLY, *report.notes))
+            fov = network.config.horizontal_fov or _DEMO_FOV
+            network.config = network.config.model_copy(update={"horizontal_fov": fov})
         predictor = Predictor(network, tokenizer, report, name=name, seed=seed)
     if cache_features is not None:
         predictor.cache_features(cache_features)

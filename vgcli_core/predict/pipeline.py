@@ -20,17 +20,17 @@ from torch import Tensor
 from vgcli_core.errors import ConventionError, UsageError
 from vgcli_core.media.frames import Frames, read_frames
 from vgcli_core.media.sampling import Sampling
+from vgcli_core.media.sources import find
 from vgcli_core.model.checkpoint import LoadReport
 from vgcli_core.model.feature_cache import FeatureCache, encoded, encoders_fingerprint
 from vgcli_core.model.generate import Decoding, continue_from, prefill
 from vgcli_core.model.pixels import Fit, Pixels
 from vgcli_core.model.processor import Processor
 from vgcli_core.model.vgllm import VGLLM, Counts
+from vgcli_core.predict.drawing import Drawing, check_drawing, draw
 from vgcli_core.predict.groups import DETECTION, Group, group_by_frames
-from vgcli_core.predict.intrinsics import assumed, read_intrinsics
 from vgcli_core.predict.reading import Generated, read_answer
 from vgcli_core.predict.result import Answer, FrameInfo, ModelInfo, Result
-from vgcli_core.predict.visualize import draw_result
 from vgcli_core.text.prompts import MAX_NEW_TOKENS, Task
 from vgcli_core.text.questions import Plan, Question, plan
 from vgcli_core.version import __version__
@@ -39,15 +39,6 @@ Progress = Callable[[str], None]
 
 # The longest sequence the published checkpoints were trained with.
 TRAINED_TOKENS = 12_800
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """Where to write frames with boxes, and the camera: `intrinsics` as a user writes them, or a field of view."""
-
-    folder: Path
-    intrinsics: str | None = None
-    fov: float | None = None
 
 
 class Predictor:
@@ -137,17 +128,20 @@ class Predictor:
             repetition_penalty: the checkpoint's own when None.
             batch_size: how many questions are decoded together; fewer need less memory.
             decoder: auto, decord or pyav.
-            drawing: write frames with boxes.
+            drawing: write frames with boxes, or 3D files.
             progress: called with what is being done.
 
         Raises:
-            MediaError, UsageError, ConventionError, OutputError: see their messages.
+            MediaError, UsageError, UnknownName, ConventionError, OutputError, ResourceError: see their messages.
         """
         _check_path(source)
         plans = self._plans(questions, raw=raw_prompt)
         limits = [MAX_NEW_TOKENS[p.task] if max_new_tokens is None else max_new_tokens for p in plans]
         decoding = [self.decoding(limit, repetition_penalty) for limit in limits]
-        camera = read_intrinsics(drawing.intrinsics) if drawing is not None and drawing.intrinsics else None
+        pictures: tuple[Path, ...] = ()
+        if drawing is not None:
+            check_drawing(drawing)
+            pictures = find(source).pictures
         self.model.counts = Counts()
         run = _Run(self, plans, decoding, max(batch_size, 1), progress or (lambda _: None))
         for group in group_by_frames(plans, sampling, source, usual=self.model.config.num_frames):
@@ -156,9 +150,8 @@ class Predictor:
         if drawing is None:
             return result
         run.say("drawing")
-        height, width = result.frame_size
         images = [image for frames in run.seen for image in frames.images]
-        return draw_result(result, images, camera or assumed(width, height, drawing.fov), drawing.folder)
+        return draw(result, images, drawing, pictures=pictures, trained_fov=self.model.config.horizontal_fov)
 
     def info(self) -> ModelInfo:
         """Return which model this is and how it runs."""

@@ -6,6 +6,7 @@ Coordinate frame "camera k": OpenCV axes (x right, y down, z forward) of the cam
 """
 
 import json
+import math
 import re
 from dataclasses import asdict, dataclass, field
 from html import escape
@@ -117,13 +118,17 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class Intrinsics:
-    """Pinhole intrinsics in pixels of the source frames, and where they come from ("given", "fov", "assumed")."""
+    """Pinhole intrinsics in pixels of the source frames, and where they come from: given, fov, exif or assumed."""
 
     fx: float
     fy: float
     cx: float
     cy: float
     source: str
+
+    def horizontal_fov(self, width: int) -> float:
+        """Return the angle in degrees that an image of this width in pixels spans."""
+        return math.degrees(math.atan(self.cx / self.fx) + math.atan((width - self.cx) / self.fx))
 
 
 @dataclass(frozen=True, slots=True)

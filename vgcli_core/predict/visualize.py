@@ -14,18 +14,18 @@ from vgcli_core.predict.intrinsics import as_matrix
 from vgcli_core.predict.result import FoundBox, FrameInfo, Intrinsics, Result
 
 
-def draw_result(result: Result, images: Sequence[Pixels], camera: Intrinsics, folder: Path) -> Result:
+def draw_result(result: Result, images: Sequence[Pixels], cameras: Sequence[Intrinsics], folder: Path) -> Result:
     """Write a contact sheet of all frames, and each frame that a box is in, at source size.
 
     A box is drawn only in the frame whose camera it is given in: the poses of the other frames are not known.
 
     Args:
         result: the answers; `images` [H, W, 3] are its frames, in order.
-        camera: intrinsics in pixels of the frames.
+        cameras: intrinsics of each frame, in its pixels.
         folder: made when it is not there.
 
     Returns:
-        `result` with `intrinsics`, the paths in `drawn`, and a note on every box out of view.
+        `result` with the paths in `drawn`, and a note on every box out of view.
 
     Raises:
         OutputError: a file cannot be written.
@@ -33,7 +33,6 @@ def draw_result(result: Result, images: Sequence[Pixels], camera: Intrinsics, fo
     boxes: dict[int, list[FoundBox]] = defaultdict(list)
     for found in result.boxes:
         boxes[found.frame].append(found)
-    matrix = as_matrix(camera)
     notes: list[str] = []
     drawn = list(images)
     written: list[Path] = []
@@ -41,7 +40,7 @@ def draw_result(result: Result, images: Sequence[Pixels], camera: Intrinsics, fo
         here = [found.box for found in boxes[frame.position]]
         if not here:
             continue
-        image = images[frame.position]
+        image, matrix = images[frame.position], as_matrix(cameras[frame.position])
         seen = in_view(here, matrix, image.shape[1], image.shape[0])
         hidden = [box.label for box, shown in zip(here, seen, strict=True) if not shown]
         notes += [f"the box {label!r} is out of view in frame {frame.position}" for label in hidden]
@@ -49,12 +48,7 @@ def draw_result(result: Result, images: Sequence[Pixels], camera: Intrinsics, fo
         written.append(_write(drawn[frame.position], folder / f"frame_{frame.position:03d}.png"))
     sheet = contact_sheet(drawn, [_caption(frame) for frame in result.frames])
     written.append(_write(sheet, folder / "frames.png"))
-    if camera.source == "assumed":
-        notes.append(
-            "the drawing assumes a horizontal field of view of 58 degrees (ScanNet's camera); "
-            "give --intrinsics or --fov for yours"
-        )
-    return replace(result, intrinsics=camera, drawn=tuple(str(path) for path in written), notes=(*result.notes, *notes))
+    return replace(result, drawn=tuple(str(path) for path in written), notes=(*result.notes, *notes))
 
 
 def _caption(frame: FrameInfo) -> str:

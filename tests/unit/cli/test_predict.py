@@ -7,11 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from vgcli import model_options
-from vgcli import predict as command
+from vgcli import predict_options as command
 from vgcli.main import app
-from vgcli_core.errors import MediaError, OutputError, UsageError
+from vgcli_core.errors import MediaError, OutputError, UnknownName, UsageError
 from vgcli_core.geometry.boxes import EulerConvention
 from vgcli_core.media.sampling import Sampling
+from vgcli_core.predict.drawing import Drawing
 from vgcli_core.text import prompts
 
 VIDEO = str(Path(__file__).parents[3] / "examples" / "rooms" / "kitchen.mp4")
@@ -92,13 +93,22 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path):
     taken.touch()
     for out, drawn in ((taken, None), (None, taken)):
         with pytest.raises(OutputError, match="is a file"):
-            command.check_early(VIDEO, out, drawn, None, None)
-    command.check_early(VIDEO, tmp_path, tmp_path / "new", None, 60.0)
+            command.check_early(VIDEO, out, Drawing(drawn))
+    command.check_early(VIDEO, tmp_path, Drawing(tmp_path / "new", fov=60.0))
+
+
+def test_views_are_refused_before_the_model_is_loaded(tmp_path):
+    (tmp_path / "taken").touch()
+    for name, error in (("a.stl", UnknownName), ("taken/a.glb", OutputError)):
+        with pytest.raises(error):
+            command.check_early(VIDEO, None, Drawing(views=(tmp_path / "fine.ply", tmp_path / name)))
+    command.check_early(VIDEO, None, Drawing(fov=60.0, views=(tmp_path / "new" / "a.glb", tmp_path / "a.json")))
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
 def test_a_missing_source_is_refused_before_the_model_is_loaded():
     with pytest.raises(MediaError, match=r"missing\.mp4"):
-        command.check_early("missing.mp4", None, None, None, None)
+        command.check_early("missing.mp4", None, Drawing())
 
 
 @pytest.mark.parametrize(
@@ -114,12 +124,12 @@ def test_a_missing_source_is_refused_before_the_model_is_loaded():
 )
 def test_two_cameras_or_an_impossible_one_are_refused(tmp_path, camera, fov, word):
     with pytest.raises(UsageError, match=word):
-        command.check_early(VIDEO, None, tmp_path, camera, fov)
+        command.check_early(VIDEO, None, Drawing(tmp_path, camera, fov))
 
 
 def test_a_camera_without_a_drawing_is_refused():
     with pytest.raises(UsageError, match="drawing"):
-        command.check_early(VIDEO, None, None, None, 60.0)
+        command.check_early(VIDEO, None, Drawing(fov=60.0))
 
 
 @pytest.mark.parametrize(
@@ -133,6 +143,7 @@ def test_a_camera_without_a_drawing_is_refused():
         ["v.mp4", "q", "--euler-convention", "xyz"],
         ["v.mp4", "q", "--prompt-revision", "3"],
         ["v.mp4", "--questions", "no_such_file.jsonl"],
+        ["v.mp4", "q", "--view", "scene.obj"],
     ],
 )
 def test_bad_options_exit_with_2_without_a_traceback_and_with_clean_stdout(words):

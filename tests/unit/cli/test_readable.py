@@ -1,11 +1,13 @@
 """What people read: every fact of an answer, at 80 columns, and no power for text that came from elsewhere."""
 
+from dataclasses import replace
+
 import pytest
 from rich.console import Console
 
 from tests.unit.cli.results import answer, found_box, result
 from vgcli.readable import blocks, clean, footer, one_line
-from vgcli_core.predict.result import Result
+from vgcli_core.predict.result import Intrinsics, Result
 
 _NUMBERS = ("1.23", "-0.50", "2.10", "0.60", "12.50", "0.20", "90.0", "0.0", "0.0")
 
@@ -123,3 +125,12 @@ def test_the_footer_names_model_frames_and_times():
     assert "cpu, float32, attention sdpa" in text
     assert "32 of 180, 640x480, PyAV 18.1.0" in text
     assert "decode 0.25 s, total 1.50 s" in text
+    assert "camera" not in text
+
+
+def test_the_footer_names_the_camera_that_drawings_were_made_with():
+    found = replace(result(answer()), intrinsics=Intrinsics(320.0, 320.0, 320.0, 240.0, "exif"))
+    console = Console(width=80, color_system=None)
+    with console.capture() as capture:
+        console.print(footer(found))
+    assert "camera 90.0 degrees across (exif)" in " ".join(capture.get().split())

@@ -1,5 +1,6 @@
 """Which model a name means: what is built in, what is asked for, and what happens where the demo model is missing."""
 
+import json
 import shutil
 
 import pytest
@@ -39,6 +40,29 @@ def test_the_model_that_ships_is_the_default_and_says_what_it_knows(shipped):
     info = predictor.info()
     assert (info.name, info.path) == ("demo (synthetic rooms)", str(shipped))
     assert predictor.report.notes[0] == "the demo model knows synthetic rooms only; give --model for real videos"
+
+
+def test_the_model_that_ships_assumes_the_cameras_of_rooms_unless_its_files_say_otherwise(saved, tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "SHIPPED", saved)
+    assert load(device="cpu").model.config.horizontal_fov == 75
+    assert load(saved, device="cpu").model.config.horizontal_fov == 75
+    other = shutil.copytree(saved, tmp_path / "other")
+    assert load(other, device="cpu").model.config.horizontal_fov is None
+    plain = json.loads((other / "vgllm.json").read_text(encoding="utf-8"))
+    (other / "vgllm.json").write_text(json.dumps({**plain, "horizontal_fov": 68.5}), encoding="utf-8")
+    monkeypatch.setattr(loading, "SHIPPED", other)
+    assert load(device="cpu").model.config.horizontal_fov == 68.5
+
+
+def test_a_checkpoint_from_before_the_field_of_view_was_written_loads(saved, tmp_path):
+    old = shutil.copytree(saved, tmp_path / "old")
+    plain = json.loads((old / "vgllm.json").read_text(encoding="utf-8"))
+    del plain["horizontal_fov"]
+    (old / "vgllm.json").write_text(json.dumps(plain), encoding="utf-8")
+    assert load(old, device="cpu").model.config.horizontal_fov is None
+    (old / "vgllm.json").write_text(json.dumps({**plain, "horizontal_fov": 180}), encoding="utf-8")
+    with pytest.raises(CheckpointError, match="horizontal_fov"):
+        load(old, device="cpu")
 
 
 def test_a_stripped_installation_answers_with_a_random_model_and_says_so(stripped):

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from vgcli_core import load
-from vgcli_core.errors import CheckpointError, ConventionError, MediaError, UsageError
+from vgcli_core.errors import CheckpointError, ConventionError, MediaError, UnknownName, UsageError
 from vgcli_core.media.sampling import Sampling
 from vgcli_core.media.write import write_video
+from vgcli_core.predict.drawing import Drawing
 from vgcli_core.predict.pipeline import Predictor
 from vgcli_core.text.questions import Question
 
@@ -306,57 +307,26 @@ def test_impossible_limits_are_refused(model, video, options, message):
         model.ask(video, "what?", **options)
 
 
-def test_boxes_are_drawn_with_the_camera_that_was_given(model, video, tmp_path):
-    from dataclasses import replace
-
-    from vgcli_core.geometry.boxes import OrientedBox
-    from vgcli_core.predict.intrinsics import assumed, read_intrinsics
-    from vgcli_core.predict.result import FoundBox
-    from vgcli_core.predict.visualize import draw_result
-
-    result = model.ask(video, "where is the sink?", sampling=SIX)
-    box = FoundBox(OrientedBox((0.0, 0.0, 2.0), (0.5, 0.5, 0.5), (0.0, 0.0, 0.0), "sink"), 3, 1.0)
-    behind = FoundBox(OrientedBox((0.0, 0.0, -2.0), (0.5, 0.5, 0.5), (0.0, 0.0, 0.0), "door"), 4, 1.5)
-    result = replace(result, answers=(replace(result.answers[0], boxes=(box, behind)),))
-    images = [np.full((120, 160, 3), 90, np.uint8)] * 6
-    drawn = draw_result(result, images, read_intrinsics("150,150,80,60"), tmp_path / "vis")
-    assert [Path(p).name for p in drawn.drawn] == ["frame_003.png", "frame_004.png", "frames.png"]
-    picture = np.asarray(Image.open(tmp_path / "vis" / "frame_003.png"))
-    # The near face, 0.25 m to each side at 1.75 m: 150 * 0.25 / 1.75 = 21.4 pixels from the middle.
-    row = picture[60].astype(int)
-    green = np.flatnonzero((row[:, 1] - row[:, 0] > 60) & (row[:, 1] - row[:, 2] > 60))
-    assert abs(green.min() - (80 - 21.4)) <= 2.5
-    assert abs(green.max() - (80 + 21.4)) <= 2.5
-    assert any("'door' is out of view" in note for note in drawn.notes)
-    guessed = draw_result(result, images, assumed(160, 120), tmp_path / "vis")
-    assert guessed.intrinsics.source == "assumed"
-    assert guessed.intrinsics.fx == pytest.approx(80 / np.tan(np.radians(29)))
-    assert any("58 degrees" in note for note in guessed.notes)
+def test_a_prediction_is_written_in_3d_with_the_camera_of_training(video, tmp_path):
+    predictor = load("tiny", device="cpu")
+    predictor.model.config = predictor.model.config.model_copy(update={"horizontal_fov": 75.0})
+    files = (tmp_path / "a.json", tmp_path / "deep" / "b.glb")
+    result = predictor.ask(video, "where is the sink?", sampling=SIX, max_new_tokens=1, drawing=Drawing(views=files))
+    assert result.drawn == tuple(map(str, files))
+    assert result.intrinsics.source == "assumed"
+    assert result.intrinsics.fx == pytest.approx(80 / np.tan(np.radians(37.5)))
+    plain = json.loads(files[0].read_text(encoding="utf-8"))
+    assert [one["position"] for one in plain["coordinate_frames"]] == [0, 1, 2, 3, 4, 5]
+    assert "clip.mp4: where is the sink?" in plain["scene"]
+    assert "random weights mean nothing" in plain["scene"]
+    assert files[1].read_bytes()[:4] == b"glTF"
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ("577.8 578.7 319.5 239.5", (577.8, 578.7, 319.5, 239.5)),
-        ("[[577, 0, 320], [0, 578, 240], [0, 0, 1]]", (577, 578, 320, 240)),
-        ('{"fx": 577, "fy": 578, "cx": 320, "cy": 240}', (577, 578, 320, 240)),
-        ("577 0 320 0\n0 578 240 0\n0 0 1 0\n0 0 0 1\n", (577, 578, 320, 240)),
-    ],
-)
-def test_intrinsics_are_read_from_the_usual_files(tmp_path, content, expected):
-    from vgcli_core.predict.intrinsics import read_intrinsics
-
-    (tmp_path / "camera.txt").write_text(content)
-    found = read_intrinsics(str(tmp_path / "camera.txt"))
-    assert (found.fx, found.fy, found.cx, found.cy) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("text", ["1,2,3", "a,b", "0,577,320,240", "nan,1,1,1", "no/such/file.txt"])
-def test_what_is_no_camera_is_refused(text):
-    from vgcli_core.predict.intrinsics import read_intrinsics
-
-    with pytest.raises(UsageError):
-        read_intrinsics(text)
+def test_a_view_that_cannot_be_written_is_refused_before_anything_is_encoded(model, video, tmp_path):
+    counts = model.model.counts
+    with pytest.raises(UnknownName):
+        model.ask(video, "where is the sink?", drawing=Drawing(views=(tmp_path / "a.stl",)))
+    assert model.model.counts is counts
 
 
 def test_the_folder_of_a_run_is_not_a_model(tmp_path):
