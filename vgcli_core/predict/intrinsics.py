@@ -21,7 +21,7 @@ _SOURCES = {
     "given": "from the intrinsics that were given",
     "fov": "the field of view that was given",
     "exif": "from the focal length in the picture's EXIF data",
-    "assumed": "assumed: nothing tells",
+    "assumed": "assumed, since nothing tells",
 }
 _FIX = (
     "give fx,fy,cx,cy in pixels of the source frames, or a text or JSON file with these numbers or a 3x3 or 4x4 "

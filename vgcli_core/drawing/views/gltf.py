@@ -3,8 +3,11 @@
 Each coordinate frame of the scene is a node that holds a glTF camera, the drawn camera, its axes, and one node for each
 box: the node's place and turn are the box's, so that a viewer shows its centre and its own axes. Below such a node all
 numbers have OpenCV axes; the node itself is turned by half a turn about x, into glTF's axes (y up, cameras look along
--z). Several coordinate frames stand side by side. The format is written by hand: it is a JSON text and an array of
-bytes, and the libraries that write it know no lines, cameras, transparency and remarks together.
+-z). Several coordinate frames stand side by side. glTF's cameras look through the middle of their picture, so one that
+does not is told exactly by the remarks ("extras") alone.
+
+The format is a JSON text and an array of bytes, and is written by hand: that is shorter than to talk a library into
+lines, cameras, transparency and remarks.
 
 Source: the Khronos Group, "glTF 2.0 Specification"; materials are flat ("KHR_materials_unlit").
 """

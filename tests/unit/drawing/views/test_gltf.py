@@ -2,15 +2,17 @@
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.unit.drawing.scenes import AROUND, CHAIR, SINK, K, farthest, frame, scene
+from tests.unit.drawing.scenes import AROUND, CHAIR, HEIGHT, SINK, WIDTH, K, farthest, frame, scene
 from tests.unit.drawing.views.readers import trimesh, written
 from vgcli_core.drawing.scene import APART
 from vgcli_core.geometry.boxes import OrientedBox, as_array, corners
+from vgcli_core.geometry.camera import project
 
 
 def gltf(path: Path) -> dict:
@@ -44,6 +46,23 @@ def test_glb_turns_the_camera_into_gltf_axes_and_tells_units_and_names(tmp_path)
     # 48 pixels at a focal length of 50: 2 atan(24 / 50).
     assert plain["cameras"][0]["perspective"]["yfov"] == pytest.approx(2 * np.arctan(0.48))
     assert plain["cameras"][0]["perspective"]["aspectRatio"] == pytest.approx(64 / 48)
+
+
+def test_glb_holds_a_camera_that_sees_the_boxes_where_the_picture_shows_them(tmp_path):
+    oblong = replace(frame(0, SINK, CHAIR), intrinsics=np.array([[50.0, 0, 32], [0, 40, 24], [0, 0, 1]]))
+    plain = gltf(written(scene(oblong), tmp_path, ".glb")[0])
+    camera = next(node for node in plain["nodes"] if "camera" in node)
+    home = next(node for node in plain["nodes"] if plain["nodes"].index(camera) in node.get("children", []))
+    # Half a turn about x, twice, leaves the camera in the axes of the scene.
+    assert camera["rotation"] == home["rotation"] == [1, 0, 0, 0]
+    lens = plain["cameras"][camera["camera"]]["perspective"]
+    seen = corners(as_array([SINK, CHAIR])).reshape(-1, 3)
+    x, y, z = (seen * [1, -1, -1]).T
+    # The specification's projection: -1 to 1 across the picture, y up.
+    tall = np.tan(lens["yfov"] / 2)
+    across, up = x / -z / (tall * lens["aspectRatio"]), y / -z / tall
+    pixels = np.column_stack([(1 + across) * WIDTH / 2, (1 - up) * HEIGHT / 2])
+    np.testing.assert_allclose(pixels, project(seen, oblong.intrinsics)[0], atol=1e-6)
 
 
 def test_glb_puts_the_boxes_of_different_frames_side_by_side(tmp_path):
