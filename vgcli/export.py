@@ -1,13 +1,17 @@
 """`vgllm export`: write a checkpoint as a folder of its own, for others to use."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from vgcli import display
 from vgcli.model_options import PANEL, REVISIONS, Dtype, Euler, OfflineOption, RevisionOption
 from vgcli_core.errors import CheckpointError, UsageError
+
+if TYPE_CHECKING:
+    from vgcli_core.export.provenance import PartName
 
 # Words of an option. The library has the same ones; importing them from there would load torch (a test compares them).
 Format = Literal["vgllm", "generation-1", "generation-2"]
@@ -25,6 +29,7 @@ vgllm export runs/spatial/model --format generation-2 --out exports/published
 """
 
 _WHAT = "What to write"
+_CARD = "For the model card"
 
 
 def export(
@@ -53,6 +58,20 @@ def export(
             metavar="VGGT-1B",
             help="Folder or hub name of the geometry encoder, for its unused heads: published layouts may hold them.",
             rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="report.json of `vgllm eval` on this model; repeated.", rich_help_panel=_CARD
+        ),
+    ] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART=NAME",
+            help="Hub name of the weights that backbone or geometry began as, where no record says it; repeated.",
+            rich_help_panel=_CARD,
         ),
     ] = None,
     overwrite: Annotated[
@@ -99,6 +118,8 @@ def export(
                 heads=checkpoint_folder(heads, offline=offline) if heads is not None else None,
                 euler_convention=euler_convention,
                 prompt_revision=REVISIONS[prompt_revision] if prompt_revision else None,
+                reports=tuple(report or ()),
+                origins=origins(origin or ()),
                 overwrite=overwrite,
             ),
             # A folder may hold files from before the convention changed, whatever its name.
@@ -106,3 +127,16 @@ def export(
             progress=progress,
         )
     display.exported(done)
+
+
+def origins(texts: Sequence[str]) -> "dict[PartName, str]":
+    """Return hub names by part. Raises UsageError for anything but `backbone=OWNER/NAME` and `geometry=OWNER/NAME`."""
+    words: dict[str, PartName] = {"backbone": "backbone", "geometry": "geometry encoder"}
+    found = {}
+    for text in texts:
+        part, _, name = text.partition("=")
+        if part not in words or name.count("/") != 1 or not all(name.split("/")):
+            fix = "give, for example, backbone=Qwen/Qwen2.5-VL-3B-Instruct or geometry=facebook/VGGT-1B"
+            raise UsageError(f"{text!r} names no part and hub name", where="--origin", fix=fix)
+        found[words[part]] = name
+    return found

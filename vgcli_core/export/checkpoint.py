@@ -12,11 +12,15 @@ from pathlib import Path
 
 from torch import Tensor
 
+from vgcli_core.export.card import FILE as CARD
+from vgcli_core.export.card import Facts, card
 from vgcli_core.export.companions import copy_files
 from vgcli_core.export.plan import AS_IT_IS, Format, Plan, Wish, plan
+from vgcli_core.export.scores import check_model
 from vgcli_core.export.target import check_space, check_target, new_folder, write_record
 from vgcli_core.export.tensors import Change, value
 from vgcli_core.model.accounting import reading
+from vgcli_core.model.machine import source_of, weights_in
 from vgcli_core.model.save import write_shards
 from vgcli_core.version import __version__
 
@@ -64,7 +68,8 @@ def export_checkpoint(
     Raises:
         CheckpointError: the checkpoint or the adapters are damaged or incomplete, or the format cannot hold them.
         OutputError: `out` must not, or cannot, be written.
-        UsageError: a dtype or size that cannot be read.
+        PredictionsError: a report that cannot be read.
+        UsageError: a dtype or size that cannot be read, a report on another model.
     """
     check_target(out, checkpoint, overwrite=wish.overwrite)
     what = plan(checkpoint, wish, name=name)
@@ -74,19 +79,37 @@ def export_checkpoint(
     change = Change()
     with new_folder(out, overwrite=wish.overwrite) as temporary:
         files = _write_weights(what, sizes, temporary, change, progress)
-        for file, text in what.texts.items():
-            (temporary / file).write_text(text, encoding="utf-8", newline="\n")
+        if what.scores:
+            check_model(what.scores, *(weights_in(source_of("", one)) for one in (checkpoint, temporary)))
+        done = Exported(
+            out,
+            wish.format,
+            parameters=sum(one.numel() for one in sizes.values()),
+            size=size,
+            files=len(files),
+            dtypes=dict(sorted(Counter(str(one.dtype).removeprefix("torch.") for one in sizes.values()).items())),
+            notes=(*what.notes, *_change_notes(change)),
+        )
         copy_files(what.beside, temporary)
+        for file, text in {**what.texts, CARD: _card(done, what)}.items():
+            (temporary / file).write_text(text, encoding="utf-8", newline="\n")
         facts = {"format": wish.format, "vgllm": __version__, "name": name or checkpoint.resolve().name}
-        write_record(temporary, facts)
-    return Exported(
-        out,
-        wish.format,
-        parameters=sum(one.numel() for one in sizes.values()),
-        size=size,
-        files=len(files),
-        dtypes=dict(sorted(Counter(str(one.dtype).removeprefix("torch.") for one in sizes.values()).items())),
-        notes=(*what.notes, *_change_notes(change)),
+        write_record(temporary, {**facts, "provenance": what.found.model_dump(mode="json")})
+    return done
+
+
+def _card(done: Exported, what: Plan) -> str:
+    return card(
+        Facts(
+            title=done.folder.resolve().name,
+            format=done.format,
+            model=what.opened.empty,
+            dtypes=done.dtypes,
+            size=done.size,
+            found=what.found,
+            scores=what.scores,
+            notes=done.notes,
+        )
     )
 
 

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,9 @@ from vgcli_core.errors import UsageError
 from vgcli_core.export.adapters import Adapter, read_adapter
 from vgcli_core.export.companions import companions
 from vgcli_core.export.old_files import old_files
+from vgcli_core.export.provenance import PartName, Provenance, provenance
 from vgcli_core.export.published import head_sources, published_config, refuse_unfit
+from vgcli_core.export.scores import Scores, read_scores
 from vgcli_core.export.tensors import Weight, Weights
 from vgcli_core.geometry.boxes import EulerConvention
 from vgcli_core.model.accounting import Source
@@ -41,6 +43,8 @@ class Wish:
         euler_convention, prompt_revision: what the checkpoint was trained on, where it does not say itself.
         geometry_sizes: of the geometry encoder, where they are not the published ones and no file says so; whoever
             states them answers for the published code that is to read a published layout.
+        reports: of `vgllm eval` on this model, for the model card.
+        origins: hub names of the weights that parts began as, for the model card, where no record says it.
         overwrite: an earlier export in the same folder goes.
     """
 
@@ -52,6 +56,8 @@ class Wish:
     euler_convention: EulerConvention | None = None
     prompt_revision: PromptRevision | None = None
     geometry_sizes: dict[str, Any] | None = None
+    reports: tuple[Path, ...] = ()
+    origins: Mapping[PartName, str] = field(default_factory=dict)
     overwrite: bool = False
 
 
@@ -69,6 +75,8 @@ class Plan:
         adapter: to be added to weights, if any.
         texts: of files, by name.
         beside: files that are copied.
+        found: where the weights come from.
+        scores: for the model card.
         notes: what a user should know.
     """
 
@@ -78,6 +86,8 @@ class Plan:
     adapter: Adapter | None
     texts: Mapping[str, str]
     beside: list[Path]
+    found: Provenance
+    scores: tuple[Scores, ...]
     notes: tuple[str, ...]
 
 
@@ -94,6 +104,8 @@ def plan(checkpoint: Path, wish: Wish, *, name: str = "") -> Plan:
     )
     opened = open_checkpoint(checkpoint, options, name=name)
     adapter = None if wish.adapter is None else read_adapter(wish.adapter, opened.empty)
+    found = provenance(checkpoint, name=name, stated=wish.origins, adapter=wish.adapter)
+    scores = tuple(one for report in wish.reports for one in read_scores(report))
     beside = companions(checkpoint)
     _refuse_heads(opened, wish)
     stated = dtype or DTYPES.get(opened.saved_dtype, torch.bfloat16)
@@ -113,6 +125,8 @@ def plan(checkpoint: Path, wish: Wish, *, name: str = "") -> Plan:
         adapter,
         texts,
         [path for path in beside if path.name not in texts],
+        found,
+        scores,
         (*opened.notes, *_left_out(opened, extra), *_adapter_notes(adapter)),
     )
 
@@ -160,5 +174,5 @@ def _left_out(opened: Opened, extra: Mapping[str, Source]) -> tuple[str, ...]:
 def _adapter_notes(adapter: Adapter | None) -> tuple[str, ...]:
     if adapter is None:
         return ()
-    base = f", which says that it was trained on {adapter.base}" if adapter.base else ""
+    base = f", which says that it was trained on {Path(adapter.base).name}" if adapter.base else ""
     return (f"{len(adapter.pairs)} adapters of rank {adapter.rank} are added, from {adapter.folder.name}{base}",)

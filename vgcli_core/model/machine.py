@@ -3,6 +3,7 @@
 import platform
 import shutil
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,11 @@ def source_of(name: str, path: Path) -> dict[str, Any]:
         "revision": path.name if path.parent.name == "snapshots" else None,
         "files": {file.name: checksum(file, large=_READ_WHOLE, spread=True)._asdict() for file in files},
     }
+
+
+def weights_in(source: Mapping[str, Any]) -> dict[str, str]:
+    """Return the checksums of the weight files in what `source_of` returned, by name."""
+    return {name: one["sha256"] for name, one in source.get("files", {}).items() if name.endswith(_WEIGHT_FILES)}
 
 
 def device_name(device: torch.device) -> str:

@@ -8,8 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.unit.export.checkpoints import same, tiny_adapter, tiny_folder, weights
+from tests.unit.export.records import report, write_evaluation
 from vgcli import export as command
 from vgcli.main import app
+from vgcli_core.errors import UsageError
 from vgcli_core.export import plan as library
 
 
@@ -52,6 +54,25 @@ def test_conventions_that_are_stated_are_recorded(folders, tmp_path):
     assert json.loads((tmp_path / "out" / "vgllm.json").read_text(encoding="utf-8"))["euler_convention"] == "zxy"
 
 
+def test_what_the_exporter_adds_is_on_the_card(folders, tmp_path):
+    evaluation = write_evaluation(tmp_path / "eval", folders / "base", report())
+    words = ("--report", evaluation, "--origin", "backbone=Qwen/Qwen2.5-VL-7B-Instruct", "--origin", "geometry=a/b")
+    done = run(folders / "base", "--out", tmp_path / "out", *words)
+    assert done.exit_code == 0, done.stderr
+    text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "acc@0.25" in text
+    assert "[Qwen/Qwen2.5-VL-7B-Instruct]" in text
+    assert "Not known: the geometry encoder" in text
+
+
+@pytest.mark.parametrize(
+    "word", ["backbone", "backbone=", "encoder=a/b", "geometry=VGGT", "geometry=a/b/c", "backbone=/x"]
+)
+def test_an_origin_is_a_part_and_a_hub_name(word):
+    with pytest.raises(UsageError, match="names no part and hub name"):
+        command.origins([word])
+
+
 @pytest.mark.parametrize(
     ("words", "what", "fix"),
     [
@@ -59,6 +80,7 @@ def test_conventions_that_are_stated_are_recorded(folders, tmp_path):
         (("tiny",), "tiny has no folder", "vgllm train"),
         (("{root}/adapter",), "holds adapters alone", "--adapter"),
         (("{root}/base", "--adapter", "{root}/base"), "adapter_config.json is missing", "folder"),
+        (("{root}/base", "--report", "{root}/base"), "no report", "report.json"),
         (("{root}/base", "--max-shard-size", "5"), "no size of a file", "5GB"),
         (("{root}",), "config.json is missing", "config.json and weights"),
         (("{root}/base/config.json",), "is a file", "folder"),

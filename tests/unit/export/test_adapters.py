@@ -38,7 +38,7 @@ def test_base_and_adapter_give_the_merged_model_bit_for_bit(folders, tmp_path):
     done = export_checkpoint(folders / "base", tmp_path / "out", Wish(adapter=folders / "adapter"))
     assert same(weights(done.folder), weights(folders / "merged"))
     assert not same(weights(done.folder), weights(folders / "base"))
-    assert done.notes == ("4 adapters of rank 3 are added, from adapter, which says that it was trained on some/base",)
+    assert done.notes == ("4 adapters of rank 3 are added, from adapter, which says that it was trained on base",)
 
 
 def test_a_sum_is_rounded_once_where_another_dtype_is_asked_for(folders, tmp_path):
