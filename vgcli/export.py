@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vgcli_core.export.provenance import PartName
 
 # Words of an option. The library has the same ones; importing them from there would load torch (a test compares them).
-Format = Literal["vgllm", "generation-1", "generation-2"]
+Format = Literal["vgllm", "compact", "generation-1", "generation-2"]
 
 EPILOG = """
 [bold]Examples[/]
@@ -26,6 +26,8 @@ vgllm export runs/spatial/model --out exports/spatial --dtype bfloat16 --max-sha
 vgllm export path/to/Qwen2.5-VL-3B-Instruct --adapter runs/spatial-lora/adapter --out exports/merged
 
 vgllm export runs/spatial/model --format generation-2 --out exports/published
+
+vgllm export runs/spatial/model --format compact --geometry facebook/VGGT-1B --out exports/compact
 """
 
 _WHAT = "What to write"
@@ -51,6 +53,14 @@ def export(
     adapter: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="LoRA adapters to add to the weights.", rich_help_panel=_WHAT),
+    ] = None,
+    geometry: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VGGT-1B",
+            help="Folder or hub name of the geometry encoder: which compact leaves out, or a compact CHECKPOINT needs.",
+            rich_help_panel=_WHAT,
+        ),
     ] = None,
     heads: Annotated[
         str | None,
@@ -115,11 +125,13 @@ def export(
                 dtype=dtype,
                 max_shard_size=max_shard_size,
                 adapter=adapter,
+                geometry=geometry,
                 heads=checkpoint_folder(heads, offline=offline) if heads is not None else None,
                 euler_convention=euler_convention,
                 prompt_revision=REVISIONS[prompt_revision] if prompt_revision else None,
                 reports=tuple(report or ()),
                 origins=origins(origin or ()),
+                offline=offline,
                 overwrite=overwrite,
             ),
             # A folder may hold files from before the convention changed, whatever its name.

@@ -18,7 +18,8 @@ REVISIONS: "dict[Revision, PromptRevision]" = {"1": 1, "2": 2}
 PANEL = "Model and machine"
 
 GeometryOption = Annotated[
-    Path | None, typer.Option(help="VGGT-1B folder, to go with a plain Qwen2.5-VL --model.", rich_help_panel=PANEL)
+    Path | None,
+    typer.Option(help="VGGT-1B folder, for a plain Qwen2.5-VL, or a compact --model.", rich_help_panel=PANEL),
 ]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Use only what is on this disk.", rich_help_panel=PANEL)]
 DeviceOption = Annotated[

@@ -102,6 +102,16 @@ def test_a_recording_of_either_generation_answers_as_recorded_in_the_layout_of_t
     assert checked
 
 
+def test_the_compact_form_of_every_recording_answers_as_recorded_with_its_encoder(cases, tmp_path):
+    for case in cases:
+        wish = Wish(format="compact", geometry=str(case.folder), geometry_sizes=case.sizes)
+        done = export_checkpoint(case.folder, tmp_path / case.folder.name, wish)
+        assert not any("aggregator" in name or "decoder" in name for name in weights(done.folder)), case.name
+        model = load_model(done.folder, CPU, geometry=case.folder)[0]
+        assert same(model.state_dict(), case.model.state_dict()), case.name
+        assert answers_as_recorded(case, model), case.name
+
+
 class Listed(WeightFiles):
     """Weights of which there is nothing but a list: the names, shapes and dtypes of a recorded manifest."""
 

@@ -16,6 +16,7 @@ from vgcli_core.export.provenance import Part, PartName, Provenance
 from vgcli_core.export.scores import Row, Scores
 from vgcli_core.geometry.conventions import IN_WORDS
 from vgcli_core.model.config import ModelConfig
+from vgcli_core.model.elsewhere import Elsewhere
 from vgcli_core.model.vgllm import VGLLM
 from vgcli_core.version import __version__
 
@@ -25,6 +26,7 @@ _TASK = "video-text-to-text"
 _LATER = "November 2025"
 _FORMATS = {
     "vgllm": "vgllm's own form, complete",
+    "compact": "vgllm's own form, without the geometry encoder",
     "generation-1": "the folder layout of the published code, first generation (May 2025)",
     "generation-2": f"the folder layout of the published code, second generation (August to {_LATER})",
 }
@@ -58,6 +60,7 @@ class Facts:
         dtypes: of its tensors, with how many have them.
         size: of its weight files, in bytes.
         found: where the weights come from.
+        elsewhere: the encoder that is not in the folder, if any.
         scores: of this model.
         notes: how this export was made, and what to know of it.
     """
@@ -68,12 +71,13 @@ class Facts:
     dtypes: Mapping[str, int]
     size: int
     found: Provenance
+    elsewhere: Elsewhere | None = None
     scores: Sequence[Scores] = ()
     notes: Sequence[str] = ()
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The parts whose weights are in the export."""
+        """The parts of the model, whether their weights are in the folder or not."""
         names: tuple[PartName, ...] = ("backbone", "geometry encoder") if self.model.has_geometry else ("backbone",)
         return tuple(self.found.part(name) for name in names)
 
@@ -144,7 +148,14 @@ def _use(facts: Facts) -> Iterator[str]:
     yield "```bash"
     yield f'vgllm predict video.mp4 "where is the sink?" --model {facts.title}'
     yield "```"
-    if facts.format != "vgllm":
+    if facts.elsewhere is not None:
+        where = "is fetched from the hub, or given" if facts.elsewhere.on_the_hub else "is given"
+        yield ""
+        yield (
+            f"The geometry encoder is not in this folder: {inline(facts.elsewhere.name)}, rounded to "
+            f"{facts.elsewhere.dtype}, {where} with `--geometry`. Its checksum is compared."
+        )
+    if facts.format.startswith("generation"):
         yield ""
         yield (
             "The published code reads this folder as its own checkpoints. It does not look at `vgllm.json`, which says "

@@ -20,6 +20,8 @@ from vgcli_core.export.scores import check_model
 from vgcli_core.export.target import check_space, check_target, new_folder, write_record
 from vgcli_core.export.tensors import Change, value
 from vgcli_core.model.accounting import reading
+from vgcli_core.model.elsewhere import FILE as ELSEWHERE
+from vgcli_core.model.elsewhere import Elsewhere
 from vgcli_core.model.machine import source_of, weights_in
 from vgcli_core.model.save import write_shards
 from vgcli_core.version import __version__
@@ -77,6 +79,7 @@ def export_checkpoint(
     size = sum(one.numel() * one.itemsize for one in sizes.values())
     check_space(out, size)
     change = Change()
+    elsewhere = _encoder(what, progress)
     with new_folder(out, overwrite=wish.overwrite) as temporary:
         files = _write_weights(what, sizes, temporary, change, progress)
         if what.scores:
@@ -91,14 +94,25 @@ def export_checkpoint(
             notes=(*what.notes, *_change_notes(change)),
         )
         copy_files(what.beside, temporary)
-        for file, text in {**what.texts, CARD: _card(done, what)}.items():
+        texts = {**what.texts, CARD: _card(done, what, elsewhere)}
+        if elsewhere is not None:
+            texts[ELSEWHERE] = elsewhere.model_dump_json(indent=2) + "\n"
+        for file, text in texts.items():
             (temporary / file).write_text(text, encoding="utf-8", newline="\n")
         facts = {"format": wish.format, "vgllm": __version__, "name": name or checkpoint.resolve().name}
         write_record(temporary, {**facts, "provenance": what.found.model_dump(mode="json")})
     return done
 
 
-def _card(done: Exported, what: Plan) -> str:
+def _encoder(what: Plan, progress: Callable[[str], None]) -> Elsewhere | None:
+    """Verify the encoder of a compact checkpoint; return what a compact export says of the one that it leaves out."""
+    sources = [*what.opened.account.sources.values(), *(what.left_out.named.values() if what.left_out else ())]
+    with reading({source.files for source in sources}) as read:
+        what.opened.verify_encoder(read)
+        return None if what.left_out is None else what.left_out.settle(read, progress)
+
+
+def _card(done: Exported, what: Plan, elsewhere: Elsewhere | None) -> str:
     return card(
         Facts(
             title=done.folder.resolve().name,
@@ -107,6 +121,7 @@ def _card(done: Exported, what: Plan) -> str:
             dtypes=done.dtypes,
             size=done.size,
             found=what.found,
+            elsewhere=elsewhere,
             scores=what.scores,
             notes=done.notes,
         )

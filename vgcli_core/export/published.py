@@ -23,7 +23,7 @@ Published = Literal["generation-1", "generation-2"]
 _ARCHITECTURE = "Qwen2_5_VLForConditionalGenerationWithVGGT"
 # What a generation-1 model is, whatever it is called in a configuration.
 _GENERATION_1 = {"geometry_encoder": "vggt", "fusion": "add", "merger": "mlp"}
-_OURS = "export --format vgllm, which vgllm reads"
+_OURS = "--format vgllm, our own form, which holds everything"
 
 # config.json of transformers 4.50, the version of the published code, is flat: entries of the language model, of the
 # whole, and of the 2D tower.
@@ -102,7 +102,7 @@ def published_config(opened: Opened, layout: Published, dtype: torch.dtype) -> s
 
 
 def head_sources(opened: Opened, layout: Published, given: WeightFiles | None) -> dict[str, Source]:
-    """Return the heads that belong to a layout, by published name: of `given`, else of the checkpoint itself.
+    """Return the heads that belong to a layout, by published name: of `given`, else from where the encoder comes.
 
     Args:
         opened: the checkpoint.
@@ -116,7 +116,7 @@ def head_sources(opened: Opened, layout: Published, given: WeightFiles | None) -
     wanted = heads(layout, kind)
     if not wanted:
         return {}
-    files = given or opened.files
+    files = given or opened.extra or opened.files
     if given is not None and (found := recognise_encoder(given.entries, where=str(given.path))) != kind:
         raise CheckpointError(
             f"these are heads of {found}, and the model has {kind}", where=str(given.path), fix=_give(kind)

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from vgcli_core.errors import CheckpointError
@@ -29,10 +30,16 @@ _NEW = ("geometry_merger.", "feature_fusion.")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where one of our parameters comes from: a table of files and the name it has there."""
+    """Where one of our parameters comes from: a table of files, the name it has there, and a dtype to round it to."""
 
     files: WeightFiles
     key: str
+    dtype: torch.dtype | None = None
+
+    @property
+    def found_dtype(self) -> torch.dtype:
+        """The dtype that a reader gives it in."""
+        return self.dtype or FLOATS[self.files.entries[self.key].dtype]
 
 
 @contextmanager
@@ -40,7 +47,7 @@ def reading(tables: Iterable[WeightFiles]) -> Iterator[Callable[[Source], Tensor
     """Open files; yield a function that gives a tensor of theirs, mapped from its file. Closes them at the end."""
     with ExitStack() as stack:
         readers = {table: stack.enter_context(table.reader()) for table in tables}
-        yield lambda source: readers[source.files].tensor(source.key)
+        yield lambda source: readers[source.files].tensor(source.key).to(source.found_dtype)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ Qwen2.5-VL folder with or without a geometry encoder beside it, and our own form
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from vgcli_core.model.config import ModelConfig
 from vgcli_core.model.config_files import read_generation_config, read_model_config, with_encoder_of
 from vgcli_core.model.conventions import Conventions, conventions_of
 from vgcli_core.model.device import choose_placement
+from vgcli_core.model.elsewhere import ENCODER, Elsewhere, find_encoder, read_elsewhere, verify
 from vgcli_core.model.layouts import BACKBONE, OUTPUT_HEAD, Layout, recognise, recognise_encoder, to_ours
 from vgcli_core.model.patch_positions import POSITIONS
 from vgcli_core.model.quiet import quiet_libraries
@@ -34,7 +35,8 @@ class Options:
 
     `around` are fields of ModelConfig for what is built anew around a plain backbone: fusion, merger, reference frame.
     `geometry=False` leaves out whatever the checkpoint has of it and gives the plain backbone. `patch_positions` adds
-    their code where the checkpoint has none. `blind` gives a model that sees nothing, without `geometry`.
+    their code where the checkpoint has none. `blind` gives a model that sees nothing, without `geometry`. `offline`
+    looks for the encoder of a compact checkpoint on this machine alone.
     """
 
     device: str = "auto"
@@ -48,6 +50,7 @@ class Options:
     geometry: bool = True
     patch_positions: bool = False
     blind: bool = False
+    offline: bool = False
     seed: int = 0
 
 
@@ -75,7 +78,8 @@ class Opened:
         layout: of its weights.
         empty: the model without memory: names and shapes.
         files: the checkpoint's.
-        extra: those of a geometry encoder given beside it, if any.
+        extra: those of a geometry encoder beside it, if any.
+        elsewhere: what a compact checkpoint says of that encoder; None for others.
         account: which tensor of which file becomes which parameter.
         notes: for the user.
     """
@@ -86,6 +90,7 @@ class Opened:
     empty: VGLLM
     files: WeightFiles
     extra: WeightFiles | None
+    elsewhere: Elsewhere | None
     account: Account
     notes: tuple[str, ...]
 
@@ -93,6 +98,11 @@ class Opened:
     def saved_dtype(self) -> str:
         """The dtype that config.json states, as torch spells it."""
         return str(self.plain.get("dtype") or self.plain.get("torch_dtype") or "bfloat16")
+
+    def verify_encoder(self, read: Callable[[Source], Tensor]) -> None:
+        """Make sure that the encoder beside a compact checkpoint is its own. Raises CheckpointError."""
+        if self.elsewhere is not None and self.extra is not None:
+            verify(self.elsewhere, self.account.sources, read, where=self.extra.path)
 
 
 def open_checkpoint(
@@ -110,6 +120,9 @@ def open_checkpoint(
         CheckpointError: missing, unexpected or mis-shaped weights, or a configuration that does not fit them.
     """
     plain = read_json(folder / "config.json")
+    elsewhere = read_elsewhere(folder) if options.geometry else None
+    if elsewhere is not None and geometry is None:
+        geometry = find_encoder(elsewhere, folder, offline=options.offline)
     files = WeightFiles(folder)
     layout = recognise(files.entries, where=str(folder))
     extra = WeightFiles(geometry) if geometry is not None else None
@@ -151,7 +164,10 @@ def open_checkpoint(
     account = account_for(
         empty, files, layout, extra, without_geometry=not options.geometry, new_positions=new_positions
     )
-    return Opened(config, plain, layout, empty, files, extra, account, (*notes, *account.notes, *remarks))
+    if elsewhere is not None:
+        encoder = {name: one for name, one in account.sources.items() if name.startswith(ENCODER)}
+        account.sources |= {name: replace(one, dtype=elsewhere.torch_dtype) for name, one in encoder.items()}
+    return Opened(config, plain, layout, empty, files, extra, elsewhere, account, (*notes, *account.notes, *remarks))
 
 
 def load_model(
@@ -183,6 +199,7 @@ def load_model(
         saved_dtype=opened.saved_dtype,
     )
     with quiet_libraries(), reading({source.files for source in account.sources.values()}) as read:
+        opened.verify_encoder(read)
         tensors = {ours: read(source) for ours, source in account.sources.items()}
         backbone = get_backbone(config.backbone).from_tensors(
             get_backbone(config.backbone).read_config(opened.plain),

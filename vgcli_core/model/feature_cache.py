@@ -20,7 +20,7 @@ from vgcli_core.atomic import atomic_path, output_errors, write_text
 from vgcli_core.errors import CheckpointError
 from vgcli_core.model.pixels import MERGE, Pixels, geometry_size, grid_of
 from vgcli_core.model.vgllm import VGLLM, Features
-from vgcli_core.model.weights import write_tensors
+from vgcli_core.model.weights import add_to_digest, write_tensors
 
 # Raised whenever model/pixels.py gives other pixels for the same frames; a test pins one picture to it.
 PREPROCESSING = 1
@@ -114,8 +114,7 @@ def encoders_fingerprint(model: VGLLM) -> str:
     digest = hashlib.sha256(json.dumps(_about(model), sort_keys=True).encode())
     for name, part in (("2D", model.backbone.vision), ("3D", model.geometry_encoder)):
         for key, tensor in sorted(part.state_dict().items()):
-            digest.update(f"{name} {key} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+            add_to_digest(digest, f"{name} {key}", tensor)
     return digest.hexdigest()
 
 

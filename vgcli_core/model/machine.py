@@ -12,11 +12,12 @@ import torch
 
 from vgcli_core.data.checksums import checksum
 from vgcli_core.model.config import CONFIG_NAME
+from vgcli_core.model.elsewhere import FILE as ELSEWHERE
 from vgcli_core.version import __version__
 
 _PACKAGES = ("torch", "transformers", "accelerate", "deepspeed", "peft", "safetensors", "numpy", "flash-attn")
 _WEIGHT_FILES = (".safetensors", ".bin", ".pt")
-_CONFIGURATION = ("config.json", "generation_config.json", CONFIG_NAME)
+_CONFIGURATION = ("config.json", "generation_config.json", CONFIG_NAME, ELSEWHERE)
 _TOKENIZER = ("tokenizer", "vocab", "merges", "added_tokens", "special_tokens_map")
 # Smaller files are read whole for their checksum; gigabytes are told apart by size and pieces all over them.
 _READ_WHOLE = 64 * 1024 * 1024

@@ -105,6 +105,12 @@ def write_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
         raise OSError(str(error)) from error
 
 
+def add_to_digest(digest: Any, name: str, tensor: Tensor) -> None:
+    """Add a tensor to a hash of hashlib: its name, shape, dtype and bytes."""
+    digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+    digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+
+
 def _spelling(dtype: torch.dtype) -> str:
     return next((name for name, known in FLOATS.items() if known == dtype), str(dtype).removeprefix("torch."))
 

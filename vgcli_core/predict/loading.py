@@ -52,7 +52,7 @@ def load(
     Args:
         model: a checkpoint folder, a hub name, or one that is built in: "demo", trained on synthetic rooms, or "tiny",
             random, for tests. VGLLM_MODEL, and then "demo", when None; "tiny" where an installation lacks that.
-        geometry: weights of VGGT or Pi3, for a plain Qwen2.5-VL folder.
+        geometry: weights of VGGT or Pi3, for a plain Qwen2.5-VL folder, or for a compact one of ours.
         device: auto, cpu, cuda, cuda:1, mps.
         device_map: "auto" splits a large backbone over devices (transformers' own placement).
         dtype: auto, float32, bfloat16, float16.
@@ -73,7 +73,9 @@ def load(
     started = time.perf_counter()
     if euler_convention is not None and prompt_revision is None:
         prompt_revision = 1 if euler_convention == "zxy" else 2
-    options = Options(device, dtype, attention, device_map, euler_convention, prompt_revision, seed=seed)
+    options = Options(
+        device, dtype, attention, device_map, euler_convention, prompt_revision, offline=offline, seed=seed
+    )
     name, folder = find_model(model, revision=revision, offline=offline)
     if geometry is not None and folder in (None, SHIPPED):
         fix = "give a plain Qwen2.5-VL folder with --model"
