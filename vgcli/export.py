@@ -43,7 +43,14 @@ def export(
         Path,
         typer.Option(metavar="DIR", help="New folder.", rich_help_panel=_WHAT, show_default=False),
     ],
-    format: Annotated[Format, typer.Option(help="vgllm: our own form, complete.", rich_help_panel=_WHAT)] = "vgllm",
+    format: Annotated[
+        Format,
+        typer.Option(
+            help="vgllm: our own form, complete; compact: without the geometry encoder; the others: the layouts that "
+            "the published code reads.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = "vgllm",
     dtype: Annotated[
         Dtype, typer.Option(help="Number format of all weights; auto: as they are.", rich_help_panel=_WHAT)
     ] = "auto",
@@ -99,12 +106,13 @@ def export(
     offline: OfflineOption = False,
 ) -> None:
     """Write a checkpoint as a folder of its own, tensor by tensor, whole or not at all."""
+    began = origins(origin or ())
     with display.progress("loading libraries") as progress:
         from vgcli_core.export.adapters import is_adapter_folder
         from vgcli_core.export.checkpoint import export_checkpoint
         from vgcli_core.export.plan import Wish
         from vgcli_core.model.hub import checkpoint_folder
-        from vgcli_core.predict.loading import SHIPPED, TINY, find_model
+        from vgcli_core.predict.loading import SHIPPED, find_model
 
         if is_adapter_folder(Path(checkpoint)):
             raise CheckpointError(
@@ -114,7 +122,7 @@ def export(
             )
         name, folder = find_model(checkpoint, offline=offline)
         if folder is None:
-            fix = f'give a checkpoint; to try the command, "vgllm train --recipe {TINY}" makes one'
+            fix = 'give a checkpoint; to try the command, "vgllm train --recipe toy" makes one'
             raise UsageError(f"{name} has no folder: it is drawn whenever it is asked for", where="CHECKPOINT", fix=fix)
         progress("reading the checkpoint")
         done = export_checkpoint(
@@ -130,7 +138,7 @@ def export(
                 euler_convention=euler_convention,
                 prompt_revision=REVISIONS[prompt_revision] if prompt_revision else None,
                 reports=tuple(report or ()),
-                origins=origins(origin or ()),
+                origins=began,
                 offline=offline,
                 overwrite=overwrite,
             ),

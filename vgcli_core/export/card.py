@@ -195,6 +195,8 @@ def _settings(config: ModelConfig, *, geometry: bool) -> Iterator[tuple[str, str
         "frames",
         f"{config.frame_width} pixels wide" + (f", {config.num_frames} of them" if config.num_frames else ""),
     )
+    if config.horizontal_fov is not None:
+        yield "field of view of its training frames", f"{config.horizontal_fov:g} degrees, horizontally"
 
 
 def _conventions(facts: Facts) -> Iterator[str]:

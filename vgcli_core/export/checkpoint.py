@@ -77,10 +77,10 @@ def export_checkpoint(
     what = plan(checkpoint, wish, name=name)
     sizes = {key: weight.size() for key, weight in what.weights.items()}
     size = sum(one.numel() * one.itemsize for one in sizes.values())
-    check_space(out, size)
     change = Change()
-    elsewhere = _encoder(what, progress)
     with new_folder(out, overwrite=wish.overwrite) as temporary:
+        check_space(out, size, folder=temporary)
+        elsewhere = _encoder(what, progress)
         files = _write_weights(what, sizes, temporary, change, progress)
         if what.scores:
             check_model(what.scores, *(weights_in(source_of("", one)) for one in (checkpoint, temporary)))

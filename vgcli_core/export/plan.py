@@ -22,6 +22,7 @@ from vgcli_core.geometry.boxes import EulerConvention
 from vgcli_core.model.accounting import Source
 from vgcli_core.model.checkpoint import Opened, Options, open_checkpoint
 from vgcli_core.model.config import CONFIG_NAME
+from vgcli_core.model.conventions import revision_with
 from vgcli_core.model.device import DTYPES
 from vgcli_core.model.elsewhere import ENCODER, read_elsewhere
 from vgcli_core.model.hub import checkpoint_folder
@@ -138,7 +139,7 @@ def plan(checkpoint: Path, wish: Wish, *, name: str = "") -> Plan:
         [path for path in beside if path.name not in texts],
         found,
         scores,
-        (*opened.notes, *_left_out(opened, extra), *_adapter_notes(adapter)),
+        (*opened.notes, *_dropped(opened, extra), *_adapter_notes(adapter)),
     )
 
 
@@ -150,7 +151,7 @@ def _open(checkpoint: Path, wish: Wish, geometry: Path | None, name: str) -> Ope
         raise UsageError(what, where="--geometry", fix="leave it out")
     options = Options(
         euler_convention=wish.euler_convention,
-        prompt_revision=wish.prompt_revision,
+        prompt_revision=revision_with(wish.euler_convention, wish.prompt_revision),
         geometry_sizes=wish.geometry_sizes,
         offline=wish.offline,
     )
@@ -195,7 +196,7 @@ def _bytes(size: str) -> int:
     return count
 
 
-def _left_out(opened: Opened, extra: Mapping[str, Source]) -> tuple[str, ...]:
+def _dropped(opened: Opened, extra: Mapping[str, Source]) -> tuple[str, ...]:
     """Say what the checkpoint holds that the export does not."""
     kept = Counter(to_ours(one.key, opened.layout).reason for one in extra.values() if one.files is opened.files)
     if opened.extra is not None:  # what a file of the encoder holds besides is no part of the checkpoint

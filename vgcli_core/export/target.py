@@ -72,13 +72,21 @@ def check_target(out: Path, source: Path, *, overwrite: bool) -> None:
         )
 
 
-def check_space(out: Path, need: int) -> None:
-    """Refuse, before gigabytes are written, what does not fit. Raises OutputError."""
-    disk = next(path for path in (out, *out.absolute().parents) if path.exists())
-    free = shutil.disk_usage(disk).free
+def check_space(out: Path, need: int, *, folder: Path) -> None:
+    """Refuse, before gigabytes are written, what does not fit.
+
+    Args:
+        out: where the export goes.
+        need: bytes.
+        folder: on the same disk; exists.
+
+    Raises:
+        OutputError: fewer bytes are free.
+    """
+    free = shutil.disk_usage(folder).free
     if need > free:
         raise OutputError(
-            f"the export takes {need / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free",
+            f"the export takes {need / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free",
             where=f"--out {out}",
             fix="free some space, choose another disk, or --dtype bfloat16",
         )

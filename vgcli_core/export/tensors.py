@@ -10,6 +10,8 @@ from torch import Tensor
 from vgcli_core.errors import CheckpointError
 from vgcli_core.model.accounting import Source
 
+_AT_ONCE = 1 << 22  # values compared at a time: an embedding's comparisons would take more memory than the embedding
+
 
 @dataclass(slots=True)
 class Change:
@@ -26,8 +28,11 @@ class Change:
         converted = tensor.to(dtype)
         self.values += tensor.numel()
         if dtype.itemsize <= tensor.dtype.itemsize:
-            self.infinite[name] += int((converted.isinf() & tensor.isfinite()).sum())
-            self.zero[name] += int(((converted == 0) & (tensor != 0)).sum())
+            flat, new = tensor.flatten(), converted.flatten()
+            for start in range(0, len(flat), _AT_ONCE):
+                before, after = flat[start : start + _AT_ONCE], new[start : start + _AT_ONCE]
+                self.infinite[name] += int(torch.count_nonzero(after.isinf() & before.isfinite()))
+                self.zero[name] += int(torch.count_nonzero((after == 0) & (before != 0)))
         return converted
 
 

@@ -67,6 +67,11 @@ def conventions_of(
     return stated, notes
 
 
+def revision_with(euler: EulerConvention | None, revision: PromptRevision | None) -> PromptRevision | None:
+    """Return the prompt revision that a user means: the one of the data of `euler`, where only that is stated."""
+    return revision if euler is None or revision is not None else 1 if euler == "zxy" else 2
+
+
 def _implied(layout: Layout) -> Conventions:
     if layout == "generation-1":
         return Conventions("zxy", 1, "implied by generation-1 weights")

@@ -8,6 +8,7 @@ from pathlib import Path
 from vgcli_core.errors import CheckpointError, UsageError
 from vgcli_core.geometry.boxes import EulerConvention
 from vgcli_core.model.checkpoint import LoadReport, Options, load_model
+from vgcli_core.model.conventions import revision_with
 from vgcli_core.model.device import choose_placement
 from vgcli_core.model.hub import checkpoint_folder
 from vgcli_core.model.tiny import NAME as TINY_NAME
@@ -71,8 +72,7 @@ def load(
         OutputError: `cache_features` cannot be written.
     """
     started = time.perf_counter()
-    if euler_convention is not None and prompt_revision is None:
-        prompt_revision = 1 if euler_convention == "zxy" else 2
+    prompt_revision = revision_with(euler_convention, prompt_revision)
     options = Options(
         device, dtype, attention, device_map, euler_convention, prompt_revision, offline=offline, seed=seed
     )

@@ -84,6 +84,11 @@ def test_what_an_exporter_states_is_told_as_that(tmp_path):
     assert header["base_model"] == [QWEN, VGGT]
 
 
+def test_the_field_of_view_is_told_where_it_is_recorded(tmp_path):
+    source = tiny_folder(tmp_path / "source", horizontal_fov=58.5)
+    assert "58.5 degrees, horizontally" in written(source, tmp_path / "out", Wish())[0]
+
+
 def test_a_plain_backbone_has_no_geometry_encoder_in_its_card(tmp_path):
     plain = tiny_folder(tmp_path / "plain", geometry_encoder="none")
     text, header = written(plain, tmp_path / "out", Wish(origins={"backbone": "Qwen/Qwen2.5-VL-7B-Instruct"}))

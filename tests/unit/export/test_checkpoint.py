@@ -113,6 +113,13 @@ def test_a_size_that_cannot_be_meant_is_refused(tiny, tmp_path, size):
     assert names(tmp_path) == []
 
 
+def test_a_torch_file_becomes_safetensors_of_the_same_bits(copy, tiny, tmp_path):
+    torch.save(load_file(copy / "model.safetensors"), copy / "pytorch_model.bin")
+    (copy / "model.safetensors").unlink()
+    done = export_checkpoint(copy, tmp_path / "out")
+    assert same(weights(done.folder), weights(tiny))
+
+
 def test_a_plain_backbone_is_exported_as_one(tmp_path):
     plain = tiny_folder(tmp_path / "plain", geometry_encoder="none")
     done = export_checkpoint(plain, tmp_path / "out")
@@ -141,6 +148,11 @@ def test_conventions_that_are_stated_are_recorded(tiny, tmp_path):
     assert (config.euler_convention, config.prompt_revision) == ("zxy", 1)
 
 
+def test_stated_angles_bring_the_prompts_of_their_time_as_they_do_when_a_model_is_asked(tiny, tmp_path):
+    done = export_checkpoint(tiny, tmp_path / "out", Wish(euler_convention="zxy"))
+    assert load_model(done.folder, CPU)[0].config.prompt_revision == 1
+
+
 @pytest.mark.parametrize("at", ["weights", "text"])
 def test_a_full_disk_leaves_nothing(tiny, tmp_path, monkeypatch, at):
     if at == "weights":
@@ -163,7 +175,7 @@ def test_a_full_disk_leaves_nothing(tiny, tmp_path, monkeypatch, at):
 def test_what_cannot_fit_is_refused_before_anything_is_written(tiny, tmp_path, monkeypatch):
     used = shutil.disk_usage(tmp_path)._replace(free=2_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: used)
-    with pytest.raises(OutputError, match=r"takes 0\.0 GB"):
+    with pytest.raises(OutputError, match="takes 3 MB, and 2 MB are free"):
         export_checkpoint(tiny, tmp_path / "out")
     export_checkpoint(tiny, tmp_path / "half", Wish(dtype="bfloat16"))
     assert names(tmp_path) == ["half"]
