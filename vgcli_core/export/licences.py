@@ -93,7 +93,8 @@ def verdict(found: Provenance, parts: Iterable[Part]) -> Verdict:
     terms, strangers = data_terms(found.runs)
     words = []
     if forbidding:
-        words.append(f"**No commercial use**: the licence of the {' and that of the '.join(forbidding)} forbids it.")
+        which, verb = ("licences", "forbid") if forbidding[1:] else ("licence", "forbids")
+        words.append(f"**No commercial use**: the {which} of the {' and the '.join(forbidding)} {verb} it.")
     if unknown:
         words.append(f"**Not known: {', '.join(unknown)}.** Ask before you use or share it.")
     if not words and known:

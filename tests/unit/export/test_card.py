@@ -52,7 +52,7 @@ def test_a_model_of_a_run_has_parts_licences_recipe_data_and_scores(trained, tmp
     assert "| scanrefer | scanrefer | train | 1,000 | 480 |" in text
     assert "language model (low-rank adapters)" in text
     assert "trained: language_model: lora" in text  # the recipe
-    assert "**No commercial use**: the licence of the backbone and that of the geometry encoder forbids it." in text
+    assert "**No commercial use**: the licences of the backbone and the geometry encoder forbid it." in text
     assert f"[{VGGT}](https://huggingface.co/{VGGT}) | CC BY-NC 4.0" in text
     assert "ScanRefer Terms of Use" in text
     assert "Data made by vgllm itself, from nothing of others: rooms." in text
@@ -147,3 +147,13 @@ def test_text_from_records_is_no_markup(tmp_path):
     assert text.count("```") % 2 == 0
     assert inline("a|b\n<c> *d*") == r"a\|b \<c\> \*d\*"
     assert list(table(("a",), [("x|y\nz",)])) == ["| a |", "|---|", "| x&#124;y z |"]
+
+
+def test_a_published_checkpoint_is_told_by_its_name(tmp_path):
+    source = tiny_folder(tmp_path / "source")
+    done = export_checkpoint(source, tmp_path / "out", name="zd11024/vgllm-3d-vggt-4b")
+    text = " ".join((done.folder / "README.md").read_text(encoding="utf-8").split())
+    assert "Published as zd11024/vgllm-3d-vggt-4b: see its page for what it was trained on." in text
+    assert f"| the backbone | [{QWEN}](https://huggingface.co/{QWEN}) | Qwen Research License" in text
+    assert "**Not known: what zd11024/vgllm-3d-vggt-4b adds to its parts.**" in text
+    assert "**No commercial use**" in text

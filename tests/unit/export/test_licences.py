@@ -20,9 +20,9 @@ def decide(*parts: Part, runs=(), published=""):
 
 
 def test_one_part_that_forbids_commercial_use_decides_for_the_whole():
-    assert "**No commercial use**: the licence of the geometry encoder forbids" in decide(QWEN_7B, VGGT).words
+    assert "**No commercial use**: the licence of the geometry encoder forbids it" in decide(QWEN_7B, VGGT).words
     both = decide(QWEN_3B, VGGT)
-    assert "licence of the backbone and that of the geometry encoder" in both.words
+    assert "licences of the backbone and the geometry encoder forbid it" in both.words
     assert both.hub == "other"
 
 
