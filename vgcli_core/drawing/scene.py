@@ -7,7 +7,7 @@ coordinate frame is its camera's (OpenCV axes: x right, y down, z forward; right
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,13 @@ APART = "boxes of different frames stand apart: how their cameras lie to each ot
 FRUSTUM_EDGES: Edges = ((0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1), (1, 5), (2, 5))
 
 
+class Exchange(NamedTuple):
+    """A question and the answer to it, as texts of any length."""
+
+    question: str
+    answer: str
+
+
 @dataclass(frozen=True, slots=True)
 class SceneBox:
     """A box, in the camera of its frame, and whether a model predicted it or it is the truth."""
@@ -57,6 +64,7 @@ class SceneFrame:
         camera_from: where the intrinsics come from, in words.
         boxes: in metres and radians.
         image: [height, width, 3] RGB, where a format shows it.
+        caption: a short name to write on the image, for example "frame 2, 1.67 s".
     """
 
     name: str
@@ -68,6 +76,7 @@ class SceneFrame:
     camera_from: str
     boxes: tuple[SceneBox, ...] = ()
     image: Pixels | None = None
+    caption: str = ""
 
     @property
     def rows(self) -> Floats:
@@ -82,6 +91,7 @@ class Scene:
     title: str
     frames: tuple[SceneFrame, ...]
     notes: tuple[str, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
 
     @property
     def shown(self) -> tuple[SceneFrame, ...]:
@@ -89,27 +99,31 @@ class Scene:
         return tuple(frame for frame in self.frames if frame.boxes) or self.frames[:1]
 
 
-def make_scene(title: str, frames: Sequence[SceneFrame], notes: Sequence[str] = ()) -> Scene:
+def make_scene(
+    title: str, frames: Sequence[SceneFrame], notes: Sequence[str] = (), exchanges: Sequence[Exchange] = ()
+) -> Scene:
     """Return a scene that every format can hold.
 
-    Texts are on one line, without control characters. Sizes are positive: a negative one, which a model may write,
-    means the same solid. A box that reaches farther than 1000 m from its camera, or has no finite corners, is left out,
-    with a note.
+    Texts are without control characters, and on one line except for questions and answers. Sizes are positive: a
+    negative one, which a model may write, means the same solid. A box that reaches farther than 1000 m from its camera,
+    or has no finite corners, is left out, with a note.
 
     Args:
         title: what the scene is of.
         frames: at least one.
         notes: what a reader of the file should know.
+        exchanges: what was asked and answered, in order.
     """
     kept = [_usable(frame) for frame in frames]
     lost = [
-        f"{len(before.boxes) - len(after.boxes)} of {len(before.boxes)} boxes in {after.name} are left out of the 3D "
+        f"{len(before.boxes) - len(after.boxes)} of {len(before.boxes)} boxes in {after.name} are left out of the "
         f"files: they reach farther than {FARTHEST_METRES:.0f} m from the camera"
         for before, after in zip(frames, kept, strict=True)
         if len(after.boxes) < len(before.boxes)
     ]
     apart = [APART] if sum(bool(frame.boxes) for frame in kept) > 1 else []
-    return Scene(one_line(title), tuple(kept), tuple(map(one_line, (*notes, *apart, *lost))))
+    said = tuple(Exchange(clean(one.question), clean(one.answer)) for one in exchanges)
+    return Scene(one_line(title), tuple(kept), tuple(map(one_line, (*notes, *apart, *lost))), said)
 
 
 def frustum(frame: SceneFrame) -> Floats:
@@ -143,4 +157,4 @@ def _usable(frame: SceneFrame) -> SceneFrame:
         for box, one, far in zip(boxes, frame.boxes, reach.tolist(), strict=True)
         if far <= FARTHEST_METRES
     )
-    return replace(frame, name=one_line(frame.name), boxes=kept)
+    return replace(frame, name=one_line(frame.name), caption=one_line(frame.caption), boxes=kept)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vgcli_core.drawing.boxes import Pixels
-from vgcli_core.drawing.scene import Scene, SceneBox, SceneFrame, make_scene
+from vgcli_core.drawing.scene import Exchange, Scene, SceneBox, SceneFrame, make_scene
 from vgcli_core.drawing.views import check_view
 from vgcli_core.predict.intrinsics import as_matrix, cameras_of, in_words, read_intrinsics, remarks_on
 from vgcli_core.predict.result import FrameInfo, Intrinsics, Result
-from vgcli_core.predict.visualize import draw_result
+from vgcli_core.predict.visualize import caption_of, draw_result
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +106,12 @@ def scene_of(
                 camera_from=in_words(camera, image.shape[1]),
                 boxes=tuple(SceneBox(found.box) for found in result.boxes if found.frame == frame.position),
                 image=image,
+                caption=caption_of(frame),
             )
             for frame, image, camera in zip(result.frames, images, cameras, strict=True)
         ],
         notes,
+        [Exchange(answer.question or answer.task, answer.text) for answer in result.answers],
     )
 
 

@@ -44,14 +44,15 @@ def draw_result(result: Result, images: Sequence[Pixels], cameras: Sequence[Intr
         seen = in_view(here, matrix, image.shape[1], image.shape[0])
         hidden = [box.label for box, shown in zip(here, seen, strict=True) if not shown]
         notes += [f"the box {label!r} is out of view in frame {frame.position}" for label in hidden]
-        drawn[frame.position] = draw_boxes(image, here, matrix, caption=_caption(frame))
+        drawn[frame.position] = draw_boxes(image, here, matrix, caption=caption_of(frame))
         written.append(_write(drawn[frame.position], folder / f"frame_{frame.position:03d}.png"))
-    sheet = contact_sheet(drawn, [_caption(frame) for frame in result.frames])
+    sheet = contact_sheet(drawn, [caption_of(frame) for frame in result.frames])
     written.append(_write(sheet, folder / "frames.png"))
     return replace(result, drawn=tuple(str(path) for path in written), notes=(*result.notes, *notes))
 
 
-def _caption(frame: FrameInfo) -> str:
+def caption_of(frame: FrameInfo) -> str:
+    """Return the words below or on a frame: its position in the result, and its time or its name."""
     when = f"{frame.time:.2f} s" if frame.time is not None else frame.name
     return f"frame {frame.position}, {when}" if when else f"frame {frame.position}"
 

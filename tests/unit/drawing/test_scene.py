@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from tests.unit.drawing.scenes import AROUND, BEHIND, CHAIR, HEIGHT, NEGATIVE, SINK, WIDTH, K, frame, scene
-from vgcli_core.drawing.scene import APART, FRUSTUM_METRES, facing, frustum, make_scene
+from vgcli_core.drawing.scene import APART, FRUSTUM_METRES, Exchange, facing, frustum, make_scene
 from vgcli_core.geometry.boxes import FACES, OrientedBox, as_array, corners
 from vgcli_core.geometry.camera import project
 
@@ -97,3 +97,8 @@ def test_the_scene_does_not_share_its_numbers_with_the_input():
     scene(before)
     assert before.boxes[0].box == NEGATIVE
     assert_allclose(before.intrinsics, K)
+
+
+def test_questions_and_answers_keep_their_lines_and_lose_what_no_file_can_hold():
+    made = make_scene("kitchen.mp4", [frame(0)], exchanges=[Exchange("a\nb", "c\x00\ud800")])
+    assert made.exchanges == (Exchange("a\nb", "c\ufffd?"),)

@@ -12,8 +12,8 @@ from tests.unit.cli.results import answer, result
 from vgcli_core.drawing.scene import APART
 from vgcli_core.errors import ResourceError, UnknownName, UsageError
 from vgcli_core.geometry.boxes import OrientedBox, as_array, corners
-from vgcli_core.predict.drawing import Drawing, check_drawing, draw
-from vgcli_core.predict.result import FoundBox, FrameInfo
+from vgcli_core.predict.drawing import Drawing, check_drawing, draw, scene_of
+from vgcli_core.predict.result import FoundBox, FrameInfo, Intrinsics
 
 HEIGHT, WIDTH = 120, 160
 IMAGES = [np.full((HEIGHT, WIDTH, 3), 90, np.uint8)] * 6
@@ -65,6 +65,12 @@ def test_a_3d_file_holds_each_box_in_the_camera_of_its_own_frame(tmp_path):
         assert "field of view that was given" in home["camera"]["intrinsics_from"]
     assert plain["coordinate_frames"][3]["name"] == "camera 3 of frame 15 at 0.50 s"
     assert "a model" in plain["scene"]
+
+
+def test_a_scene_holds_what_was_asked_and_answered_and_short_names_of_frames():
+    made = scene_of(of_boxes(found("sink", 3)), IMAGES, [Intrinsics(150, 150, 80, 60, "given")] * 6)
+    assert made.exchanges == (("where is the sink?", "two"),)
+    assert [one.caption for one in made.frames][3:] == ["frame 3, 0.50 s", "frame 4, 0.67 s", "frame 5, 0.83 s"]
 
 
 def test_a_result_without_boxes_is_written_and_said(tmp_path):
