@@ -6,7 +6,7 @@ that is really in view.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ NEAR_METRES = 0.05
 # Lines are drawn this many times larger and scaled down: Pillow does not smooth lines itself.
 _SMOOTH = 2
 _BLACK: Color = (0, 0, 0)
+# Labels may cover this share of a picture; there are no more then, or hundreds of boxes would be hidden by them.
+_LABEL_SHARE = 0.25
+_FRONT_OPACITY = 56  # of 255, of the face that looks at the camera
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,14 @@ class _Edge:
     near: bool  # belongs to the face that looks at the camera
 
 
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """What is in view of one box: edges, and the face that looks at the camera, pixels [N, 2] inside the image."""
+
+    edges: tuple[_Edge, ...] = ()
+    front: Floats = field(default_factory=lambda: np.empty((0, 2)))
+
+
 def draw_boxes(
     image: Pixels,
     boxes: Sequence[OrientedBox],
@@ -44,6 +55,7 @@ def draw_boxes(
     *,
     colors: Sequence[Color] | None = None,
     caption: str = "",
+    mark_front: bool = False,
 ) -> Pixels:
     """Return a copy of `image` with the boxes that are in view, their labels and a caption.
 
@@ -53,41 +65,39 @@ def draw_boxes(
         intrinsics: [3, 3], in pixels of `image`.
         colors: one per box; green for all when None.
         caption: a line at the bottom; empty for none.
+        mark_front: tint the face that looks at the camera.
 
     Returns:
         [H, W, 3] RGB. Edges in view are solid, those of the nearest face bold, hidden ones thin and dashed. A box out
         of view draws nothing; `in_view` tells which those are.
     """
     height, width = image.shape[:2]
+    size = (width, height)
     colors = [PREDICTION] * len(boxes) if colors is None else colors
-    found = _edges(boxes, intrinsics, width, height)
+    found = _outlines(boxes, intrinsics, width, height)
     far_first = sorted(range(len(boxes)), key=lambda position: -boxes[position].center[2])
 
     overlay = Image.new("RGBA", (width * _SMOOTH, height * _SMOOTH), (0, 0, 0, 0))
     lines = ImageDraw.Draw(overlay)
+    for position in far_first if mark_front else ():  # before all lines, which they would wipe out
+        if len(found[position].front) > 2:
+            points = (found[position].front * _SMOOTH).ravel().tolist()
+            lines.polygon(points, fill=(*colors[position], _FRONT_OPACITY))
     for position in far_first:
-        _draw_edges(lines, found[position], colors[position], _line_width(width, height))
+        _draw_edges(lines, found[position].edges, colors[position], _line_width(width, height))
     # Premultiplied alpha ("RGBa") keeps the transparent surroundings from darkening the lines' borders.
     small = overlay.convert("RGBa").resize((width, height), Image.Resampling.BOX).convert("RGBA")
     canvas = Image.alpha_composite(Image.fromarray(image).convert("RGBA"), small).convert("RGB")
 
-    draw = ImageDraw.Draw(canvas)
-    font = font_for(width, height)
-    plates: list[Plate] = []
-    if caption:
-        plates.append(draw_label(draw, caption, (0, height), _BLACK, font=font, size=(width, height), taken=plates))
-    for position in reversed(far_first):  # the nearest box has the first choice of a place for its label
-        label, color = boxes[position].label, colors[position]
-        if found[position] and label:
-            left, top = min((end for edge in found[position] for end in edge.ends.tolist()), key=lambda end: end[1])
-            place = (left, top - _line_width(width, height))
-            plates.append(draw_label(draw, label, place, color, font=font, size=(width, height), taken=plates))
+    near_first = [place for place in reversed(far_first) if found[place].edges and boxes[place].label]
+    labels = [(boxes[place].label, _top(found[place], size), colors[place]) for place in near_first]
+    _draw_labels(ImageDraw.Draw(canvas), labels, caption, size)
     return np.array(canvas)
 
 
 def in_view(boxes: Sequence[OrientedBox], intrinsics: Floats, width: int, height: int) -> tuple[bool, ...]:
     """Tell for each box whether `draw_boxes` draws any of it: some edge in front of the camera, inside the image."""
-    return tuple(bool(edges) for edges in _edges(boxes, intrinsics, width, height))
+    return tuple(bool(outline.edges) for outline in _outlines(boxes, intrinsics, width, height))
 
 
 def distances_outside(rows: Floats) -> Floats:
@@ -104,7 +114,7 @@ def distances_outside(rows: Floats) -> Floats:
     return np.stack([-camera - half, camera - half], axis=2).reshape(-1, 6)
 
 
-def _edges(boxes: Sequence[OrientedBox], intrinsics: Floats, width: int, height: int) -> list[list[_Edge]]:
+def _outlines(boxes: Sequence[OrientedBox], intrinsics: Floats, width: int, height: int) -> list[_Outline]:
     rows = as_array(boxes)
     rows[:, 3:6] = np.abs(rows[:, 3:6])  # a model may write a negative size; its corners are the same
     with np.errstate(all="ignore"):  # numbers near the end of float's range turn into inf and NaN, dropped below
@@ -115,9 +125,9 @@ def _edges(boxes: Sequence[OrientedBox], intrinsics: Floats, width: int, height:
         ]
 
 
-def _clipped(points: Floats, outside: Floats, intrinsics: Floats, size: tuple[int, int]) -> list[_Edge]:
+def _clipped(points: Floats, outside: Floats, intrinsics: Floats, size: tuple[int, int]) -> _Outline:
     if not np.isfinite(points).all():
-        return []
+        return _Outline()
     camera_inside = not (outside > 0).any()  # then there is no face in front of another
     front = int(outside.argmax())
     edges = []
@@ -130,7 +140,67 @@ def _clipped(points: Floats, outside: Floats, intrinsics: Floats, size: tuple[in
             sides = [side for side, face in enumerate(FACES) if start in face and end in face]
             hidden = not camera_inside and all(outside[side] <= 0 for side in sides)
             edges.append(_Edge(ends, hidden, front in sides and not camera_inside))
-    return edges
+    if camera_inside or not edges:
+        return _Outline(tuple(edges))
+    return _Outline(tuple(edges), _face_in_view(points[list(FACES[front])], intrinsics, size))
+
+
+def _face_in_view(face: Floats, intrinsics: Floats, size: tuple[int, int]) -> Floats:
+    """Return the part of a face [4, 3] before the camera, inside the image, as pixels [N, 2]; N is 0 for none."""
+    before = _cut(face, face[:, 2] - NEAR_METRES)
+    pixels: Floats = project(before, intrinsics)[0] if len(before) else np.empty((0, 2))
+    if not np.isfinite(pixels).all():
+        return np.empty((0, 2))
+    for axis in (0, 1):
+        pixels = _cut(pixels, pixels[:, axis])
+        pixels = _cut(pixels, size[axis] - pixels[:, axis])
+    return pixels
+
+
+def _cut(polygon: Floats, inside: Floats) -> Floats:
+    """Return the part of a convex polygon [N, D] where `inside` [N], linear over the plane, is not negative.
+
+    Source: Sutherland and Hodgman, "Reentrant polygon clipping" (1974), for one plane.
+    """
+    kept: list[Floats] = []
+    for place in range(len(polygon)):
+        before, after = float(inside[place - 1]), float(inside[place])
+        if (before >= 0) != (after >= 0):
+            kept.append(polygon[place - 1] + (polygon[place] - polygon[place - 1]) * before / (before - after))
+        if after >= 0:
+            kept.append(polygon[place])
+    return np.array(kept).reshape(-1, polygon.shape[1])
+
+
+def _top(outline: _Outline, size: tuple[int, int]) -> tuple[float, float]:
+    """Return the place just above the highest point in view."""
+    left, top = min((end for edge in outline.edges for end in edge.ends.tolist()), key=lambda end: float(end[1]))
+    return left, top - _line_width(*size)
+
+
+def _draw_labels(
+    draw: ImageDraw.ImageDraw,
+    labels: Sequence[tuple[str, tuple[float, float], Color]],
+    caption: str,
+    size: tuple[int, int],
+) -> None:
+    """Draw a caption, then texts with their places and colours; the first has the first choice of a place."""
+    font = font_for(*size)
+    plates: list[Plate] = []
+
+    def add(text: str, place: tuple[float, float], color: Color) -> None:
+        plates.append(draw_label(draw, text, place, color, font=font, size=size, taken=plates))
+
+    if caption:
+        add(caption, (0, size[1]), _BLACK)
+    covered = 0
+    for count, (text, place, color) in enumerate(labels):
+        if covered > _LABEL_SHARE * size[0] * size[1]:
+            add(f"+ {len(labels) - count} labels", (size[0], 0), _BLACK)
+            return
+        add(text, place, color)
+        left, top, right, bottom = plates[-1]
+        covered += (right - left) * (bottom - top)
 
 
 def _line_width(width: int, height: int) -> float:

@@ -164,6 +164,32 @@ def test_labels_of_boxes_at_one_place_do_not_cover_each_other(grey):
     assert three - lines > 2.5 * (one - lines)
 
 
+def test_five_hundred_labels_leave_the_boxes_to_be_seen_and_are_counted(grey):
+    places = np.random.default_rng(0).uniform((-1.5, -1, 2), (1.5, 1, 4), (500, 3)).tolist()
+    boxes = [OrientedBox(tuple(place), (0.05, 0.05, 0.05), (0, 0, 0), "chair") for place in places]
+    drawn = draw_boxes(grey, boxes, K)
+    plates = (drawn == PREDICTION).all(axis=2)
+    assert 0.1 < plates.mean() < 0.5
+    corner = drawn[:40, WIDTH - 80 :]  # the plate with the number of the others
+    assert (corner == 0).all(axis=2).sum() > 300
+
+
+def test_the_front_is_tinted_where_it_is_in_view(grey):
+    def tint(box):
+        marked, plain = draw_boxes(grey, [box], K, mark_front=True), draw_boxes(grey, [box], K)
+        rows, columns = np.nonzero((marked != plain).any(axis=2))
+        return [(int(each.min()), int(each.max())) if len(each) else None for each in (rows, columns)]
+
+    # The face at 2 m spans 110 to 210 across and 70 to 170 down; its lines cover its rim.
+    assert np.abs(np.array(tint(CUBE)) - [(70, 170), (110, 210)]).max() <= 3
+    beside = tint(OrientedBox((2.5, 0, 3), (2, 2, 2), (0, 0, 0)))  # from 160 + 150 / 2 to the border
+    assert np.abs(np.array(beside) - [(70, 170), (235, WIDTH - 1)]).max() <= 3
+    assert tint(OrientedBox((0, 0, 0), (2, 2, 8), (0, 0, 0))) == [None, None]  # the camera is inside
+    assert tint(OrientedBox((0, 0, -3), (2, 2, 2), (0, 0, 0))) == [None, None]
+    # A floor 1 m below, from 3 m behind the camera to 3 m ahead: from 120 + 100 / 3 down to the border.
+    assert tint(OrientedBox((0, 1.5, 0), (20, 1, 6), (0, 0, 0)))[0] == pytest.approx((153, HEIGHT - 1), abs=3)
+
+
 def test_a_caption_stands_at_the_bottom(grey):
     rows, columns = np.nonzero(changed(draw_boxes(grey, [], K, caption="frame 3, 1.25 s"), grey))
     assert rows.min() > HEIGHT - 20
@@ -187,7 +213,7 @@ def test_absurd_numbers_draw_without_trouble(grey, value, place, recwarn):
     row = [0.1, 0.2, 2.0, 1.0, 1.0, 1.0, 0.1, 0.2, 0.3]
     row[place] = value
     box = OrientedBox(tuple(row[:3]), tuple(row[3:6]), tuple(row[6:]), "odd")
-    assert draw_boxes(grey, [box], K).shape == grey.shape
+    assert draw_boxes(grey, [box], K, mark_front=True).shape == grey.shape
     assert not recwarn.list
 
 
