@@ -5,16 +5,16 @@ A card shows either one leading picture with the others in a column beside it, o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from math import ceil, sqrt
 from typing import Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from vgcli_core.drawing.blocks import font_of, rise, stacked, text_block
 from vgcli_core.drawing.boxes import Pixels
-from vgcli_core.drawing.labels import Color, Font, fit, line_height
-from vgcli_core.drawing.wrapping import drawable, wrap
+from vgcli_core.drawing.labels import Color, fit, line_height
+from vgcli_core.drawing.wrapping import drawable
 
 CARD = 780  # pixels, inner width of a card on a sheet; two columns scaled to 1000 pixels keep text of 13 pixels
 CAPTION = 26  # pixels below a picture, for its caption
@@ -179,35 +179,29 @@ def _grid(count: int, ratio: float, width: int) -> list[Cell]:
 
 def _drawn(card: Card) -> Image.Image:
     blocks = [
-        _text(card.title, CARD, _TITLE, _INK, _TITLE_LINES),
+        _text(card.title, _TITLE, _INK, _TITLE_LINES),
         _tags(card.tags),
         _pictures(card),
         _keys(card.keys, CARD),
         *(
-            _stacked([_text(one.name, CARD, _SMALL, _ACCENT, 1), _text(one.text, CARD, _TEXT, _INK, one.lines)], 3)
+            stacked(
+                [_text(one.name, _SMALL, _ACCENT, 1), _text(one.text, _TEXT, _INK, one.lines)], 3, paper=_CARD_PAPER
+            )
             for one in card.paragraphs
         ),
-        *(_text(remark, CARD, _SMALL, _WARNING, _NOTE_LINES) for remark in card.remarks),
+        *(_text(remark, _SMALL, _WARNING, _NOTE_LINES) for remark in card.remarks),
     ]
-    return _stacked(blocks, 12)
+    return stacked(blocks, 12, paper=_CARD_PAPER)
 
 
 def _head(title: str, lines: Sequence[str], legend: Sequence[Key], width: int) -> Image.Image:
-    texts = [_text(line, width, _SMALL, _FADED, _NOTE_LINES, paper=_PAPER) for line in lines]
-    blocks = [_text(title, width, round(_TITLE * 1.2), _INK, 2, paper=_PAPER), *texts, _keys(legend, width, _PAPER)]
-    return _stacked(blocks, 9, paper=_PAPER)
+    texts = [text_block(line, width, _SMALL, _FADED, _NOTE_LINES, paper=_PAPER) for line in lines]
+    heading = text_block(title, width, round(_TITLE * 1.2), _INK, 2, paper=_PAPER)
+    return stacked([heading, *texts, _keys(legend, width, _PAPER)], 9, paper=_PAPER)
 
 
-def _stacked(blocks: Sequence[Image.Image | None], gap: int, *, paper: Color = _CARD_PAPER) -> Image.Image:
-    """Put blocks below each other, leaving out those that are not there."""
-    there = [block for block in blocks if block is not None]
-    height = sum(block.height for block in there) + gap * (len(there) - 1)
-    stack = Image.new("RGB", (max(block.width for block in there), height), paper)
-    top = 0
-    for block in there:
-        stack.paste(block, (0, top))
-        top += block.height + gap
-    return stack
+def _text(text: str, size: int, color: Color, most: int) -> Image.Image | None:
+    return text_block(text, CARD, size, color, most, paper=_CARD_PAPER)
 
 
 def _padded(card: Image.Image) -> Image.Image:
@@ -218,24 +212,9 @@ def _padded(card: Image.Image) -> Image.Image:
     return paper
 
 
-def _text(
-    text: str, width: int, size: int, color: Color, most: int, *, paper: Color = _CARD_PAPER
-) -> Image.Image | None:
-    if not text.strip():
-        return None
-    font = _font(size)
-    lines = wrap(text.strip(), font, width, most)
-    step = round(line_height(font) * 1.25)
-    block = Image.new("RGB", (width, step * len(lines)), paper)
-    draw = ImageDraw.Draw(block)
-    for place, line in enumerate(lines):
-        draw.text((0, place * step + _rise(font)), line, fill=color, font=font, anchor="ls")
-    return block
-
-
 def _tags(tags: Sequence[Tag]) -> Image.Image | None:
     """Words on plates, as many in a row as fit."""
-    font = _font(_SMALL)
+    font = font_of(_SMALL)
     high = line_height(font) + 10
     shown = [(fit(drawable(tag.text), font, CARD - 20), _TONES[tag.tone]) for tag in tags]
     rows = _flow([round(font.getlength(text)) + 20 for text, _ in shown], CARD)
@@ -245,13 +224,13 @@ def _tags(tags: Sequence[Tag]) -> Image.Image | None:
         top = row * (high + _GAP)
         right = left + round(font.getlength(text)) + 19
         draw.rounded_rectangle((left, top, right, top + high - 1), radius=high // 2, fill=plate)
-        draw.text((left + 10, top + 5 + _rise(font)), text, fill=ink, font=font, anchor="ls")
+        draw.text((left + 10, top + 5 + rise(font)), text, fill=ink, font=font, anchor="ls")
     return block if shown else None
 
 
 def _keys(keys: Sequence[Key], width: int, paper: Color = _CARD_PAPER) -> Image.Image | None:
     """Swatches with their meaning, as many in a row as fit."""
-    font = _font(_SMALL)
+    font = font_of(_SMALL)
     high = line_height(font) + 4
     swatch = high - 6
     shown = [(fit(drawable(key.text), font, width - swatch - 24), key.color) for key in keys]
@@ -261,7 +240,7 @@ def _keys(keys: Sequence[Key], width: int, paper: Color = _CARD_PAPER) -> Image.
     for (text, color), (left, row) in zip(shown, rows, strict=True):
         top = row * (high + _GAP)
         draw.rectangle((left, top + 2, left + swatch - 1, top + swatch + 1), fill=color)
-        draw.text((left + swatch + 8, top + 2 + _rise(font)), text, fill=_INK, font=font, anchor="ls")
+        draw.text((left + swatch + 8, top + 2 + rise(font)), text, fill=_INK, font=font, anchor="ls")
     return block if shown else None
 
 
@@ -286,7 +265,7 @@ def _pictures(card: Card) -> Image.Image | None:
         return None
     height, width = card.pictures[0].image.shape[:2]
     places = cells(len(card.pictures), height / width, CARD, leads=card.leads)
-    font = _font(_SMALL)
+    font = font_of(_SMALL)
     block = Image.new("RGB", (CARD, max(cell.top + cell.height for cell in places) + CAPTION), _CARD_PAPER)
     draw = ImageDraw.Draw(block)
     for picture, cell in zip(card.pictures, places, strict=True):
@@ -298,15 +277,5 @@ def _pictures(card: Card) -> Image.Image | None:
             draw.rectangle((left, top, left + wide - 1, top + high - 1), fill=_HOLLOW)
         block.paste(image, (left + (wide - image.width) // 2, top + (high - image.height) // 2))
         caption = fit(drawable(picture.caption), font, wide)
-        draw.text((left, top + high + 5 + _rise(font)), caption, fill=_FADED, font=font, anchor="ls")
+        draw.text((left, top + high + 5 + rise(font)), caption, fill=_FADED, font=font, anchor="ls")
     return block
-
-
-@cache
-def _font(size: int) -> Font:
-    return ImageFont.load_default(size=size)
-
-
-def _rise(font: Font) -> int:
-    """Return how far the baseline is below the top of a line."""
-    return round(line_height(font) * 0.8)
