@@ -43,6 +43,8 @@ vgllm predict video.mp4 --questions questions.jsonl --out runs/video
 
 vgllm predict video.mp4 "the red mug" --task ground --frames 0,30 --json
 
+vgllm predict video.mp4 "the red mug" --task ground --view mug.png --view mug.mp4
+
 vgllm predict video.mp4 "the red mug" --task ground --view mug.glb --view mug.rrd --fov 69
 """
 
@@ -143,7 +145,9 @@ def predict(
     view: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="FILE", help="Write the boxes in 3D: .glb, .ply, .json or .rrd; repeatable.", rich_help_panel=_OUT
+            metavar="FILE",
+            help="Show the boxes in a picture (.png, .jpg), a video (.mp4) or 3D (.glb, .ply, .json, .rrd); repeats.",
+            rich_help_panel=_OUT,
         ),
     ] = None,
     intrinsics: Annotated[

@@ -9,7 +9,7 @@ from vgcli_core.drawing.boxes import Pixels
 from vgcli_core.drawing.labels import fit, font_for, line_height
 
 _GAP = 6  # pixels between tiles and around them
-_PAPER = (24, 24, 24)
+PAPER = (24, 24, 24)
 _INK = (235, 235, 235)
 
 
@@ -27,12 +27,12 @@ def contact_sheet(images: Sequence[Pixels], captions: Sequence[str], columns: in
     """
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    pictures = [_scaled(image, tile) for image in images]
+    pictures = [scaled(image, tile) for image in images]
     width = max(picture.width for picture in pictures)
     height = max(picture.height for picture in pictures)
     font = font_for(tile, tile)
     step_x, step_y = width + _GAP, height + line_height(font) + 2 * _GAP
-    sheet = Image.new("RGB", (columns * step_x + _GAP, rows * step_y + _GAP), _PAPER)
+    sheet = Image.new("RGB", (columns * step_x + _GAP, rows * step_y + _GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
     for position, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
         left, top = _GAP + position % columns * step_x, _GAP + position // columns * step_y
@@ -42,8 +42,13 @@ def contact_sheet(images: Sequence[Pixels], captions: Sequence[str], columns: in
     return np.array(sheet)
 
 
-def _scaled(image: Pixels, tile: int) -> Image.Image:
-    height, width = image.shape[:2]
-    scale = tile / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+def scaled(image: Pixels, longest: int) -> Image.Image:
+    """Return an image [H, W, 3] whose longer side has `longest` pixels, in proportion."""
+    size = scaled_size(image.shape[1], image.shape[0], longest)
     return Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)
+
+
+def scaled_size(width: int, height: int, longest: int) -> tuple[int, int]:
+    """Return width and height of what `scaled` makes of an image of this size."""
+    scale = longest / max(height, width)
+    return max(1, round(width * scale)), max(1, round(height * scale))

@@ -20,7 +20,7 @@ def write_video(path: Path, images: Iterable[NDArray[np.uint8]], fps: float, *, 
     H.264 by libx264 where PyAV has it, else MPEG-4; yuv420p. An odd width or height grows by one repeated line.
 
     Args:
-        path: the file, usually ending in .mp4.
+        path: the file; an MP4 whatever its name, which usually ends in .mp4.
         images: [H, W, 3] uint8 RGB, all of one size; taken one by one, so a generator of a long video is fine.
         fps: frames per second.
         quality: libx264's constant rate factor; lower is better and larger.
@@ -34,7 +34,10 @@ def write_video(path: Path, images: Iterable[NDArray[np.uint8]], fps: float, *, 
     rate = Fraction(fps).limit_denominator(1001)
     with_x264 = "libx264" in av.codecs_available
     shape, count = None, 0
-    with atomic_path(path) as temporary, av.open(str(temporary), "w", options={"movflags": "faststart"}) as container:
+    with (
+        atomic_path(path) as temporary,
+        av.open(str(temporary), "w", format="mp4", options={"movflags": "faststart"}) as container,
+    ):
         stream = container.add_stream("libx264" if with_x264 else "mpeg4", rate=rate)
         stream.pix_fmt = "yuv420p"
         # Macroblock trees read memory that nobody wrote: the same pictures would give other bytes now and then.

@@ -9,7 +9,7 @@ from vgcli_core.drawing.scene import Exchange, Scene, SceneBox, SceneFrame, make
 from vgcli_core.drawing.views import check_view
 from vgcli_core.predict.intrinsics import as_matrix, cameras_of, in_words, read_intrinsics, remarks_on
 from vgcli_core.predict.result import FrameInfo, Intrinsics, Result
-from vgcli_core.predict.visualize import caption_of, draw_result
+from vgcli_core.predict.visualize import caption_of, draw_result, out_of_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Drawing:
         folder: for the frames with boxes; None for none.
         intrinsics: of all frames, as a user writes them.
         fov: horizontal field of view of all frames, in degrees.
-        views: files that show the boxes in 3D; their endings say which format.
+        views: files that show the boxes, in 3D or in pictures; their endings say which format.
     """
 
     folder: Path | None = None
@@ -74,7 +74,9 @@ def draw(
         trained_fov=trained_fov,
     )
     remarks = remarks_on(cameras, [width for _, width in sizes], trained_fov)
-    result = replace(result, intrinsics=cameras[0], notes=(*result.notes, *remarks))
+    flat = drawing.folder is not None or any(check_view(path).flat for path in drawing.views)
+    hidden = out_of_view(result, images, cameras) if flat else []
+    result = replace(result, intrinsics=cameras[0], notes=(*result.notes, *remarks, *hidden))
     if drawing.folder is not None:
         result = draw_result(result, images, cameras, drawing.folder)
     if drawing.views:
@@ -82,7 +84,7 @@ def draw(
         written = [file for path in drawing.views for file in check_view(path).write(scene, path)]
         notes = [note for note in scene.notes if note not in remarks]
         if not any(frame.boxes for frame in scene.frames):
-            notes.append("there is no box: the 3D files show a camera only")
+            notes.append("there is no box: pictures show the frames, 3D files a camera only")
         result = replace(result, drawn=(*result.drawn, *map(str, written)), notes=(*result.notes, *notes))
     return result
 

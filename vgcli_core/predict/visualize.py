@@ -25,7 +25,7 @@ def draw_result(result: Result, images: Sequence[Pixels], cameras: Sequence[Intr
         folder: made when it is not there.
 
     Returns:
-        `result` with the paths in `drawn`, and a note on every box out of view.
+        `result` with the paths in `drawn`.
 
     Raises:
         OutputError: a file cannot be written.
@@ -33,7 +33,6 @@ def draw_result(result: Result, images: Sequence[Pixels], cameras: Sequence[Intr
     boxes: dict[int, list[FoundBox]] = defaultdict(list)
     for found in result.boxes:
         boxes[found.frame].append(found)
-    notes: list[str] = []
     drawn = list(images)
     written: list[Path] = []
     for frame in result.frames:
@@ -41,14 +40,21 @@ def draw_result(result: Result, images: Sequence[Pixels], cameras: Sequence[Intr
         if not here:
             continue
         image, matrix = images[frame.position], as_matrix(cameras[frame.position])
-        seen = in_view(here, matrix, image.shape[1], image.shape[0])
-        hidden = [box.label for box, shown in zip(here, seen, strict=True) if not shown]
-        notes += [f"the box {label!r} is out of view in frame {frame.position}" for label in hidden]
-        drawn[frame.position] = draw_boxes(image, here, matrix, caption=caption_of(frame))
+        drawn[frame.position] = draw_boxes(image, here, matrix, caption=caption_of(frame), mark_front=True)
         written.append(_write(drawn[frame.position], folder / f"frame_{frame.position:03d}.png"))
     sheet = contact_sheet(drawn, [caption_of(frame) for frame in result.frames])
     written.append(_write(sheet, folder / "frames.png"))
-    return replace(result, drawn=tuple(str(path) for path in written), notes=(*result.notes, *notes))
+    return replace(result, drawn=tuple(str(path) for path in written))
+
+
+def out_of_view(result: Result, images: Sequence[Pixels], cameras: Sequence[Intrinsics]) -> list[str]:
+    """Return a note on every box that no picture can show; arguments as of `draw_result`."""
+    notes = []
+    for found in result.boxes:
+        height, width = images[found.frame].shape[:2]
+        if not in_view([found.box], as_matrix(cameras[found.frame]), width, height)[0]:
+            notes.append(f"the box {found.box.label!r} is out of view in frame {found.frame}")
+    return notes
 
 
 def caption_of(frame: FrameInfo) -> str:

@@ -47,3 +47,9 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(sizes, tmp_path, picture
 def test_a_rate_must_be_positive(fps, tmp_path, picture):
     with pytest.raises(MediaError, match="fps"):
         write_video(tmp_path / "out.mp4", [picture(1)], fps=fps)
+
+
+def test_a_name_without_a_known_ending_is_an_mp4_too(tmp_path, picture, numbers):
+    write_video(tmp_path / "video", (picture(number) for number in range(3)), fps=4)
+    assert (tmp_path / "video").read_bytes()[4:8] == b"ftyp"
+    assert numbers(read_frames((tmp_path / "video").rename(tmp_path / "video.mp4"))) == [0, 1, 2]

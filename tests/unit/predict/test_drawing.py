@@ -9,9 +9,11 @@ import pytest
 from PIL import Image
 
 from tests.unit.cli.results import answer, result
+from vgcli_core.drawing.boxes import PREDICTION
 from vgcli_core.drawing.scene import APART
 from vgcli_core.errors import ResourceError, UnknownName, UsageError
 from vgcli_core.geometry.boxes import OrientedBox, as_array, corners
+from vgcli_core.media.frames import read_frames
 from vgcli_core.predict.drawing import Drawing, check_drawing, draw, scene_of
 from vgcli_core.predict.result import FoundBox, FrameInfo, Intrinsics
 
@@ -71,6 +73,26 @@ def test_a_scene_holds_what_was_asked_and_answered_and_short_names_of_frames():
     made = scene_of(of_boxes(found("sink", 3)), IMAGES, [Intrinsics(150, 150, 80, 60, "given")] * 6)
     assert made.exchanges == (("where is the sink?", "two"),)
     assert [one.caption for one in made.frames][3:] == ["frame 3, 0.50 s", "frame 4, 0.67 s", "frame 5, 0.83 s"]
+
+
+def test_a_picture_and_a_video_show_the_frames_that_were_seen_and_say_what_is_out_of_view(tmp_path):
+    boxes = of_boxes(found("sink", 3), found("door", 4, z=-2.0))
+    files = (tmp_path / "a.png", tmp_path / "new" / "a.mp4")
+    drawn = draw(boxes, IMAGES, Drawing(fov=90.0, views=files))
+    assert drawn.drawn == tuple(map(str, files))
+    assert sum("out of view" in note for note in drawn.notes) == 1
+    sheet = np.asarray(Image.open(files[0])).astype(int)
+    green = (np.abs(sheet - PREDICTION).max(axis=2) < 40)[-270:, :320]  # the fourth of six frames
+    assert green.mean() > 0.004
+    video = read_frames(files[1])
+    assert len(video.images) == 2 * (4 * 1 + 2 * 2)
+    # Those of the fourth frame: the near face, 0.25 m to each side at 1.75 m, 320 * 0.25 / 1.75 = 46 pixels.
+    row = video.images[6][-240].astype(int)
+    lines = np.flatnonzero((row[:, 1] - row[:, 0] > 60) & (row[:, 1] - row[:, 2] > 60))
+    assert abs(lines.min() - (320 - 46)) <= 5
+    assert abs(lines.max() - (320 + 46)) <= 5
+    in_3d = draw(boxes, IMAGES, Drawing(fov=90.0, views=(tmp_path / "a.json",)))
+    assert not any("out of view" in note for note in in_3d.notes)
 
 
 def test_a_result_without_boxes_is_written_and_said(tmp_path):

@@ -9,6 +9,7 @@ from tempfile import TemporaryFile
 from vgcli_core.atomic import output_errors
 from vgcli_core.drawing.scene import Scene
 from vgcli_core.drawing.views.gltf import write_glb
+from vgcli_core.drawing.views.pictures import write_mp4, write_picture
 from vgcli_core.drawing.views.ply import write_ply
 from vgcli_core.drawing.views.rerun import write_rrd
 from vgcli_core.drawing.views.scene_json import write_json
@@ -23,17 +24,23 @@ class View:
         write: takes a scene and the path that the user named, and returns what it wrote; raises OutputError.
         module: of a package that it needs and the base install lacks; empty for none.
         package: its name for pip.
+        flat: it shows what a camera sees, and no box that is out of view.
     """
 
     write: Callable[[Scene, Path], tuple[Path, ...]]
     module: str = ""
     package: str = ""
+    flat: bool = False
 
 
 VIEWS: dict[str, View] = {
     ".glb": View(write_glb),
+    ".jpeg": View(write_picture, flat=True),
+    ".jpg": View(write_picture, flat=True),
     ".json": View(write_json),
+    ".mp4": View(write_mp4, flat=True),
     ".ply": View(write_ply),
+    ".png": View(write_picture, flat=True),
     ".rrd": View(write_rrd, "rerun", "rerun-sdk"),
 }
 
