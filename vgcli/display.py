@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from vgcli_core.evaluation.report import Report
     from vgcli_core.evaluation.runner import Progress as Answered
     from vgcli_core.export.checkpoint import Exported
+    from vgcli_core.export.predictions import Exported as ExportedAnswers
     from vgcli_core.predict.result import Result
     from vgcli_core.training.forecast import Forecast as TrainingForecast
     from vgcli_core.training.progress import Outcome as TrainingOutcome
@@ -133,6 +134,12 @@ def exported(found: "Exported") -> None:
     """Show what an export wrote, and what to know of it."""
     notes(found.notes)
     _print(_wide(), exporting.exported(found))
+
+
+def exported_answers(found: "ExportedAnswers") -> None:
+    """Show what an export of answers wrote, and what to know of it."""
+    notes(found.notes)
+    _print(_wide(), exporting.exported_answers(found))
 
 
 def training_closing(outcome: "TrainingOutcome", board: training_views.Board) -> None:

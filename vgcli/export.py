@@ -1,8 +1,8 @@
-"""`vgllm export`: write a checkpoint as a folder of its own, for others to use."""
+"""`vgllm export`: write a checkpoint as a folder of its own, or predictions as a file, for others to use."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, get_args
 
 import typer
 
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from vgcli_core.export.provenance import PartName
 
 # Words of an option. The library has the same ones; importing them from there would load torch (a test compares them).
-Format = Literal["vgllm", "compact", "generation-1", "generation-2"]
+CheckpointFormat = Literal["vgllm", "compact", "generation-1", "generation-2"]
+PredictionsFormat = Literal["coco", "csv"]
+Format = Literal[CheckpointFormat, PredictionsFormat]
+
+F = TypeVar("F", bound=str)
 
 EPILOG = """
 [bold]Examples[/]
@@ -28,6 +32,10 @@ vgllm export path/to/Qwen2.5-VL-3B-Instruct --adapter runs/spatial-lora/adapter 
 vgllm export runs/spatial/model --format generation-2 --out exports/published
 
 vgllm export runs/spatial/model --format compact --geometry facebook/VGGT-1B --out exports/compact
+
+vgllm export runs/eval/scanrefer --format csv --out scanrefer.csv
+
+vgllm export runs/predict/result.json --format coco --out boxes.json
 """
 
 _WHAT = "What to write"
@@ -36,18 +44,26 @@ _CARD = "For the model card"
 
 def export(
     checkpoint: Annotated[
-        str, typer.Argument(metavar="CHECKPOINT", help='Checkpoint folder or hub name, or "demo".', show_default=False)
+        str,
+        typer.Argument(
+            metavar="WHAT",
+            help='Checkpoint folder or hub name, or "demo"; or answers: predictions.jsonl of `vgllm eval`, result.json '
+            "of `vgllm predict`, or the folder of one.",
+            show_default=False,
+        ),
     ],
     *,
     out: Annotated[
         Path,
-        typer.Option(metavar="DIR", help="New folder.", rich_help_panel=_WHAT, show_default=False),
+        typer.Option(
+            metavar="PATH", help="New folder; of answers, new file.", rich_help_panel=_WHAT, show_default=False
+        ),
     ],
     format: Annotated[
         Format,
         typer.Option(
-            help="vgllm: our own form, complete; compact: without the geometry encoder; the others: the layouts that "
-            "the published code reads.",
+            help="vgllm: our own form, complete; compact: without the geometry encoder; generation-1, -2: layouts that "
+            "the published code reads. Of answers: coco, csv.",
             rich_help_panel=_WHAT,
         ),
     ] = "vgllm",
@@ -92,20 +108,47 @@ def export(
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an earlier export in DIR.", rich_help_panel=_WHAT)
+        bool, typer.Option("--overwrite", help="Replace an earlier export at PATH.", rich_help_panel=_WHAT)
     ] = False,
     euler_convention: Annotated[
         Euler | None,
         typer.Option(
             help="Angles the weights were trained on, where the checkpoint does not say: ZXY since 27 November 2025, "
-            "zxy before.",
+            "zxy before. Of answers: angles in their text, where the file does not say it.",
             rich_help_panel=PANEL,
         ),
     ] = None,
+    angles: Annotated[
+        Euler, typer.Option(help="Of answers: angles to write, for code of either generation.", rich_help_panel=_WHAT)
+    ] = "ZXY",
     prompt_revision: RevisionOption = None,
     offline: OfflineOption = False,
 ) -> None:
-    """Write a checkpoint as a folder of its own, tensor by tensor, whole or not at all."""
+    """Write a checkpoint as a folder of its own, tensor by tensor, whole or not at all; or answers as one file."""
+    from vgcli_core.export.predictions import export_predictions, find_predictions
+
+    predictions = find_predictions(checkpoint)
+    if predictions is not None:
+        kind = fitting(format, get_args(PredictionsFormat), "answers")
+        refuse_others(
+            dtype=dtype != "auto",
+            max_shard_size=max_shard_size != "5GB",
+            adapter=adapter,
+            geometry=geometry,
+            heads=heads,
+            report=report,
+            origin=origin,
+            prompt_revision=prompt_revision,
+        )
+        display.exported_answers(
+            export_predictions(
+                predictions, out, kind, angles=angles, euler_convention=euler_convention, overwrite=overwrite
+            )
+        )
+        return
+    layout = fitting(format, get_args(CheckpointFormat), "a checkpoint")
+    if angles != "ZXY":
+        raise UsageError("--angles is for answers", where="--angles", fix="leave it out, or see --euler-convention")
     began = origins(origin or ())
     with display.progress("loading libraries") as progress:
         from vgcli_core.export.adapters import is_adapter_folder
@@ -129,7 +172,7 @@ def export(
             folder,
             out,
             Wish(
-                format=format,
+                format=layout,
                 dtype=dtype,
                 max_shard_size=max_shard_size,
                 adapter=adapter,
@@ -147,6 +190,23 @@ def export(
             progress=progress,
         )
     display.exported(done)
+
+
+def fitting(format: Format, known: tuple[F, ...], what: str) -> F:
+    """Return a format that is among the known ones. Raises UsageError for one that does not fit what is exported."""
+    for one in known:
+        if one == format:
+            return one
+    fix = f"--format {' or '.join(known)}"
+    raise UsageError(f"the format {format} is not for {what}", where=f"--format {format}", fix=fix)
+
+
+def refuse_others(**given: object) -> None:
+    """Raise UsageError for the options of a checkpoint that were given with answers."""
+    for name, value in given.items():
+        if value:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"{option} is for checkpoints", where=option, fix="leave it out: these are answers")
 
 
 def origins(texts: Sequence[str]) -> "dict[PartName, str]":

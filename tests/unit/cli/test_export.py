@@ -13,6 +13,7 @@ from vgcli import export as command
 from vgcli.main import app
 from vgcli_core.errors import UsageError
 from vgcli_core.export import plan as library
+from vgcli_core.export import predictions as answers
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,8 @@ def run(*words: object):
 
 
 def test_the_words_of_options_are_the_librarys():
-    assert get_args(command.Format) == get_args(library.Format)
+    assert get_args(command.CheckpointFormat) == get_args(library.Format)
+    assert get_args(command.PredictionsFormat) == get_args(answers.Format)
 
 
 def test_it_says_where_the_weights_are_and_what_they_are(folders, tmp_path):
