@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Words of an option. The library has the same ones; importing them from there would load torch (a test compares them).
 CheckpointFormat = Literal["vgllm", "compact", "generation-1", "generation-2"]
-PredictionsFormat = Literal["coco", "csv"]
+PredictionsFormat = Literal["coco", "csv", "benchmark"]
 Format = Literal[CheckpointFormat, PredictionsFormat]
 
 F = TypeVar("F", bound=str)
@@ -36,6 +36,8 @@ vgllm export runs/spatial/model --format compact --geometry facebook/VGGT-1B --o
 vgllm export runs/eval/scanrefer --format csv --out scanrefer.csv
 
 vgllm export runs/predict/result.json --format coco --out boxes.json
+
+vgllm export runs/eval/scanrefer --format benchmark --angles zxy --out scanrefer.jsonl
 """
 
 _WHAT = "What to write"
@@ -63,7 +65,7 @@ def export(
         Format,
         typer.Option(
             help="vgllm: our own form, complete; compact: without the geometry encoder; generation-1, -2: layouts that "
-            "the published code reads. Of answers: coco, csv.",
+            "the published code reads. Of answers: coco, csv, or benchmark: lines for the code of its owners.",
             rich_help_panel=_WHAT,
         ),
     ] = "vgllm",
@@ -129,7 +131,7 @@ def export(
 
     predictions = find_predictions(checkpoint)
     if predictions is not None:
-        kind = fitting(format, get_args(PredictionsFormat), "answers")
+        kind = fitting(format, get_args(PredictionsFormat), "answers", f"{predictions.name} holds them")
         refuse_others(
             dtype=dtype != "auto",
             max_shard_size=max_shard_size != "5GB",
@@ -146,7 +148,7 @@ def export(
             )
         )
         return
-    layout = fitting(format, get_args(CheckpointFormat), "a checkpoint")
+    layout = fitting(format, get_args(CheckpointFormat), "a checkpoint", f"{checkpoint} holds no answers")
     if angles != "ZXY":
         raise UsageError("--angles is for answers", where="--angles", fix="leave it out, or see --euler-convention")
     began = origins(origin or ())
@@ -192,13 +194,13 @@ def export(
     display.exported(done)
 
 
-def fitting(format: Format, known: tuple[F, ...], what: str) -> F:
+def fitting(format: Format, known: tuple[F, ...], what: str, because: str) -> F:
     """Return a format that is among the known ones. Raises UsageError for one that does not fit what is exported."""
     for one in known:
         if one == format:
             return one
-    fix = f"--format {' or '.join(known)}"
-    raise UsageError(f"the format {format} is not for {what}", where=f"--format {format}", fix=fix)
+    fix = f"--format {' or '.join(known)}; or give a checkpoint or answers (predictions.jsonl, result.json) that fit"
+    raise UsageError(f"the format {format} is not for {what}, and {because}", where=f"--format {format}", fix=fix)
 
 
 def refuse_others(**given: object) -> None:

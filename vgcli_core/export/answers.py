@@ -42,6 +42,7 @@ class Answered:
         boxes: in the order of the text.
         dropped: why others were left out.
         truth: what it is scored against, as it stands in the file; None for `vgllm predict`.
+        convention: of the angles inside `text`; None where there are no boxes, or nobody needs to know.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Answered:
     boxes: tuple[Placed, ...] = ()
     dropped: tuple[str, ...] = ()
     truth: Mapping[str, Any] | None = None
+    convention: EulerConvention | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,9 +71,11 @@ def _with_boxes(row: Answered, entry: Entry, truth: Mapping[str, Any], stated: s
         return replace(row, reason=reading.reason or next(iter(reading.notes), "no box in the text"))
     if not reading.boxes:
         return row
-    rows = to_intrinsic(as_array(reading.boxes), stated_convention(entry, stated))
+    convention = stated_convention(entry, stated)
+    rows = to_intrinsic(as_array(reading.boxes), convention)
     boxes = as_boxes(rows, [box.label for box in reading.boxes])
-    return replace(row, boxes=tuple(Placed(box, reading.frame or 0) for box in boxes))
+    placed = tuple(Placed(box, reading.frame or 0) for box in boxes)
+    return replace(row, boxes=placed, convention=convention)
 
 
 def _value(text: str, task: Task, truth: Mapping[str, Any]) -> tuple[str, str]:

@@ -9,15 +9,20 @@ from typing import Literal
 from vgcli_core.atomic import write_text
 from vgcli_core.errors import OutputError, PredictionsError, UsageError
 from vgcli_core.export.answers import EULER_IN_WORDS, Answers
+from vgcli_core.export.answers_benchmark import as_benchmark
 from vgcli_core.export.answers_coco import as_coco
 from vgcli_core.export.answers_csv import as_csv
 from vgcli_core.export.answers_eval import read_evaluation
 from vgcli_core.export.answers_result import SCHEMA, read_result
 from vgcli_core.geometry.boxes import EulerConvention
 
-Format = Literal["coco", "csv"]
+Format = Literal["coco", "csv", "benchmark"]
 
-FORMATS: Mapping[Format, Callable[[Answers, EulerConvention], str]] = {"coco": as_coco, "csv": as_csv}
+FORMATS: Mapping[Format, Callable[[Answers, EulerConvention], str]] = {
+    "coco": as_coco,
+    "csv": as_csv,
+    "benchmark": as_benchmark,
+}
 _NAMES = ("predictions.jsonl", "result.json")
 
 
@@ -70,6 +75,7 @@ def export_predictions(
 
     Raises:
         PredictionsError, ConventionError: the file cannot be read.
+        UsageError: there is no such file for its benchmark.
         OutputError: `out` exists, or cannot be written.
     """
     if out.is_dir() or (out.exists() and not overwrite):
@@ -98,6 +104,8 @@ def _notes(answers: Answers, format: Format, angles: EulerConvention) -> tuple[s
         notes.append(f"{counts['boxes_dropped']:,} boxes inside answers could not be used, and are left out")
     if format == "coco" and counts["boxes"] and answers.intrinsics is None:
         notes.append("no 2D boxes: the intrinsics of the frames are not known")
+    if format == "benchmark" and any(row.boxes and row.convention != angles for row in answers.rows):
+        notes.append("texts with boxes are written anew, with the other angles; all others are untouched")
     return tuple(notes)
 
 

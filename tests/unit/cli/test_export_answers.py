@@ -99,9 +99,10 @@ def test_true_answers_of_rooms_give_the_true_boxes(tmp_path):
 @pytest.mark.parametrize(
     ("words", "what", "fix"),
     [
-        (("{p}",), "the format vgllm is not for answers", "coco or csv"),
-        (("{p}", "--format", "generation-1"), "not for answers", "coco or csv"),
+        (("{p}",), "the format vgllm is not for answers", "coco or csv or benchmark"),
+        (("{p}", "--format", "generation-1"), "not for answers", "coco or csv or benchmark"),
         (("tiny", "--format", "csv"), "the format csv is not for a checkpoint", "vgllm or compact or generation-1"),
+        (("nowhere", "--format", "csv"), "nowhere holds no answers", "predictions.jsonl"),
         (("{p}", "--format", "csv", "--dtype", "float32"), "--dtype is for checkpoints", "leave it out"),
         (("{p}", "--format", "csv", "--prompt-revision", "1"), "--prompt-revision is for checkpoints", "leave it out"),
         (("tiny", "--angles", "zxy"), "--angles is for answers", "--euler-convention"),
