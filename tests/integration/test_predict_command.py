@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from vgcli.main import app
+from vgcli_core.media.frames import read_frames
 from vgcli_core.predict.loading import SHIPPED
 from vgcli_core.predict.result import SCHEMA
 
@@ -131,8 +133,8 @@ def test_boxes_are_drawn_with_the_camera_that_was_used(vgllm, kitchen, tmp_path)
     assert all(Path(path).is_file() for path in shown["drawn"])
 
 
-def test_boxes_are_written_in_3d(vgllm, kitchen, tmp_path):
-    files = [tmp_path / "views" / f"scene{ending}" for ending in (".glb", ".ply", ".json")]
+def test_boxes_are_written_in_3d_and_in_pictures(vgllm, kitchen, tmp_path):
+    files = [tmp_path / "views" / f"scene{ending}" for ending in (".glb", ".ply", ".json", ".png", ".mp4")]
     views = [word for file in files for word in ("--view", str(file))]
     done = vgllm(kitchen, QUESTION, *QUICK, *views, "--json")
     assert done.returncode == 0, done.stderr
@@ -143,6 +145,8 @@ def test_boxes_are_written_in_3d(vgllm, kitchen, tmp_path):
     assert files[0].read_bytes()[:4] == b"glTF"
     assert files[1].read_text(encoding="ascii").startswith("ply\n")
     assert json.loads(files[2].read_text(encoding="utf-8"))["schema"] == "vgllm.scene/1"
+    assert Image.open(files[3]).width > 600
+    assert len(read_frames(files[4]).images) > 4
 
 
 @pytest.mark.parametrize(

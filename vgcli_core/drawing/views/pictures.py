@@ -20,9 +20,11 @@ from vgcli_core.drawing.scene import APART, COLORS, Scene, SceneFrame
 from vgcli_core.drawing.sheet import PAPER, contact_sheet, scaled, scaled_size
 from vgcli_core.media.write import write_video
 
-# Pixels of the longer side: a video is enlarged to the first; it, and a row of a sheet, are no larger than the second.
-SMALLEST_VIDEO, LARGEST = 640, 3840
-SMALLEST_TILE, USUAL_TILE = 160, 320  # of a sheet: the longer side with very many frames, and at least otherwise
+# Pixels of the longer side.
+LARGEST = 3840  # of the frames in a row of a sheet, together: 4K
+SMALLEST_TILE, USUAL_TILE = 160, 320  # of a frame in a sheet: with very many frames, and at least otherwise
+# Of a frame in a video; with the words above, more than the second is more than what many decoders take.
+SMALLEST_VIDEO, LARGEST_VIDEO = 640, 2560
 
 FPS = 2
 SECONDS_WITH_BOXES, SECONDS_WITHOUT = 2, 1  # that a video holds a frame
@@ -96,7 +98,7 @@ def _longest(scene: Scene) -> int:
 
 def _words(scene: Scene, width: int, longest: int, *, most: int, notes: Sequence[str] = ()) -> Image.Image:
     """Return what stands above pictures whose longer side is `longest`: title, at most `most` questions, notes."""
-    size = max(13, round(longest / 40))
+    size = round(max(13, longest / 40, width / 60))
 
     def block(text: str, color: Color, lines: int) -> Image.Image | None:
         return text_block(text, width - size, size, color, lines, paper=PAPER)
@@ -112,6 +114,7 @@ def _words(scene: Scene, width: int, longest: int, *, most: int, notes: Sequence
         ),
         block(f"and {left_out} more questions", _FADED, 1) if left_out > 0 else None,
         *(block(f"boxes of this colour: {kind}", COLORS[kind], 1) for kind in kinds),
+        block("no box", _WARNING, 1) if not kinds else None,
         *(block(note, _WARNING, 2) for note in notes),
     ]
     margin = Image.new("RGB", (width, size // 2), PAPER)
@@ -123,7 +126,7 @@ def _words(scene: Scene, width: int, longest: int, *, most: int, notes: Sequence
 
 def _shown(scene: Scene) -> Iterator[Pixels]:
     """Yield the pictures of a video, all of one size, each as often as it is to be shown."""
-    longest = min(max(SMALLEST_VIDEO, _longest(scene)), LARGEST)
+    longest = min(max(SMALLEST_VIDEO, _longest(scene)), LARGEST_VIDEO)
     sizes = [scaled_size(frame.width, frame.height, longest) for frame in scene.frames]
     size = max(width for width, _ in sizes), max(height for _, height in sizes)
     words = _words(scene, size[0], longest, most=1)

@@ -12,6 +12,7 @@ from vgcli_core.drawing.scene import APART, Exchange, SceneBox, make_scene
 from vgcli_core.drawing.views.pictures import (
     FPS,
     LARGEST,
+    LARGEST_VIDEO,
     SMALLEST_VIDEO,
     USUAL_TILE,
     caption_of,
@@ -122,8 +123,15 @@ def test_zero_and_five_hundred_boxes_make_a_picture_and_a_video(tmp_path):
         assert least <= share_of(PREDICTION, read_frames(path).images[0]) < max(0.5, least)
 
 
+def test_a_video_of_8k_frames_is_small_enough_for_the_decoders_of_phones(tmp_path):
+    write_mp4(scene(big(0, 7680, 4320)), tmp_path / "a.mp4")
+    (height, width, _) = read_frames(tmp_path / "a.mp4").images[0].shape
+    assert LARGEST_VIDEO <= height < LARGEST_VIDEO * 1.4
+    assert width * height < 36864 * 16 * 16  # macroblocks of H.264's level 5.1
+
+
 def test_many_frames_share_a_sheet_no_wider_than_4k():
-    sheet = sheet_of(scene(*[big(0, 300, 400)] * 150))
+    sheet = sheet_of(scene(*[big(0, 30, 40)] * 150))
     assert sheet.shape[1] < LARGEST + 100
     assert sheet.shape[0] < LARGEST
 
@@ -136,9 +144,11 @@ def test_a_file_that_cannot_be_written_is_an_error_and_leaves_nothing(tmp_path, 
     assert [path.name for path in tmp_path.rglob("*")] == ["taken"]
 
 
-def test_kinds_of_boxes_are_told_in_their_colour():
+def test_kinds_of_boxes_are_told_in_their_colour_and_no_box_in_a_warning():
     both = replace(frame(0, SINK), boxes=(SceneBox(SINK), SceneBox(CHAIR, "true")))
-    words = sheet_of(scene(both))[: -270 - 30]
+    words = sheet_of(scene(both))[:-270]
     assert share_of(PREDICTION, words) > 0
     assert share_of(TRUTH, words) > 0
-    assert share_of(TRUTH, sheet_of(scene(frame(0, SINK)))[: -270 - 30]) == 0
+    assert share_of(TRUTH, sheet_of(scene(frame(0, SINK)))[:-270]) == 0
+    none, one = (sheet_of(make_scene("a", [each]))[:-270] for each in (frame(0), frame(0, SINK)))
+    assert (share_of((255, 200, 90), none) > 0, share_of((255, 200, 90), one) > 0) == (True, False)
