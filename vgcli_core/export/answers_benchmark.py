@@ -74,7 +74,7 @@ def as_benchmark(answers: Answers, angles: EulerConvention) -> str:
     for row in answers.rows:
         try:
             lines.append(json.dumps(_line(row, angles, answers.source), allow_nan=False) + "\n")
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             fix = f"vgllm eval {row.benchmark} --example shows the form"
             what = f"the truth of {row.id!r} is not in the form of {row.benchmark}"
             raise PredictionsError(what, where=answers.source, fix=fix) from error

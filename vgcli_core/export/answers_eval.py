@@ -64,8 +64,14 @@ def _task(entry: Entry) -> tuple[Task, Mapping[str, Any]]:
 
 
 def _with_boxes(row: Answered, entry: Entry, truth: Mapping[str, Any], stated: str | None) -> Answered:
-    grounding = row.task == "ground"
-    reading = read_grounding(entry.text, len(truth["camera_to_world"])) if grounding else read_detection(entry.text)
+    if row.task == "ground":
+        cameras = truth.get("camera_to_world")
+        if not isinstance(cameras, list):
+            fix = "give one for each frame, null where it is not known: they tell how many frames there were"
+            raise PredictionsError("the truth has no list 'camera_to_world'", where=entry.where, fix=fix)
+        reading = read_grounding(entry.text, len(cameras))
+    else:
+        reading = read_detection(entry.text)
     row = replace(row, status=reading.status, dropped=reading.dropped)
     if reading.status != "ok":
         return replace(row, reason=reading.reason or next(iter(reading.notes), "no box in the text"))

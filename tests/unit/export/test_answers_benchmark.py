@@ -32,6 +32,27 @@ def test_the_example_of_each_benchmark_becomes_a_record_of_its_owners(tmp_path, 
     assert {key: found[key] for key in keys} == {key: plain["truth"][key] for key in keys}
 
 
+@pytest.mark.parametrize(
+    ("name", "file", "keys"),
+    [
+        ("vsi_bench", "vsibench", "question_type ground_truth prediction"),
+        ("cv_bench", "cvbench", "idx task source answer prediction"),
+        ("blink", "blink", "idx sub_task answer prediction"),
+        ("video_mme", "videomme", "question_id videoID duration domain sub_category task_type answer prediction"),
+        ("tempcompass", "tempcompass", "task video_id answer dim prediction"),
+        ("nextqa", "nextqa_mc", "video a0 a1 a2 a3 a4 answer type prediction"),
+        ("nextqa_oe", "nextqa_oe", "answer type prediction"),
+        ("scanrefer", "scanrefer_transform", "gt_bbox axis_align_matrix cam2global"),
+    ],
+)
+def test_keys_are_those_of_the_recorded_evaluations(tmp_path, golden, name, file, keys):
+    with (golden / "metrics" / f"{file}.jsonl").open(encoding="utf-8") as lines:
+        recorded = json.loads(next(lines))
+    item = Item("7", "", BENCHMARKS[name].example, None)
+    (found,) = export(tmp_path, json.loads(line(name, item)))
+    assert set(keys.split()) <= set(recorded) & set(found)
+
+
 def test_only_benchmarks_with_a_documented_file_are_there(tmp_path):
     assert set(BENCHMARKS) - set(RECORDS) == {"sqa3d", "rooms"}
     with pytest.raises(UsageError, match="sqa3d") as refused:
@@ -102,6 +123,7 @@ def test_a_detection_line_is_read_by_the_published_rules(tmp_path, angles):
         boxes_line("a", {**DETECT, "boxes": [{"label": "x"}]}, "[]"),
         boxes_line("a", {**DETECT, "boxes": [{"label": "x", "bbox_3d": [1]}]}, "[]"),
         boxes_line("a", {**GROUND, "bbox_3d": [float("nan")] * 9}, ""),
+        boxes_line("a", {**GROUND, "bbox_3d": []}, ""),
     ],
 )
 def test_a_truth_in_another_form_is_refused(tmp_path, line):

@@ -95,7 +95,15 @@ def test_the_form_of_the_truth_tells_what_is_read(tmp_path, truth, text, value):
     assert (row.value, row.status) == (value, "ok" if value else "none")
 
 
-@pytest.mark.parametrize("lines", [[], [{"id": "a", "text": "4"}], [{"id": "a", "text": "4", "truth": [1]}]])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [{"id": "a", "text": "4"}],
+        [{"id": "a", "text": "4", "truth": [1]}],
+        [{"id": "a", "text": "4", "truth": {"ground": {}}}],
+    ],
+)
 def test_a_file_without_answers_or_truths_is_refused(tmp_path, lines):
     with pytest.raises(PredictionsError) as refused:
         read(tmp_path, *lines)
