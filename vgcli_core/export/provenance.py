@@ -200,7 +200,7 @@ def _run(model: Path) -> tuple[Run, dict[str, Any]] | None:
 
 
 def _shown(value: Any) -> Any:
-    """Return a value of a recipe without the folders of a machine: `/home/me/data/Qwen` becomes `Qwen`."""
+    """Return a value of a recipe without the folders of a machine: `/models/Qwen` becomes `Qwen`."""
     if isinstance(value, dict):
         return {key: _shown(one) for key, one in value.items()}
     if isinstance(value, list):

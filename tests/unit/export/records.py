@@ -30,7 +30,7 @@ def write_run(folder: Path, weights: dict[str, Any], *, datasets: tuple[str, ...
         "recipe": {"description": f"a | run of {folder.name}", "trained": {"language_model": "lora"}, **recipe},
         "weights": weights,
         "data": {name: {"dataset": name, **facts} for name in datasets},
-        "starts": [{"command": "vgllm train --data /home/me/data", "device": "cpu (x86_64)", "world": 2}],
+        "starts": [{"command": "vgllm train --data /sets/data", "device": "cpu (x86_64)", "world": 2}],
     }
     (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
     (folder / "status.json").write_text(json.dumps({"state": "finished", "step": 12, "steps": 12}), encoding="utf-8")

@@ -106,8 +106,8 @@ def test_the_run_of_a_merged_adapter_counts(tmp_path):
 
 
 def test_folders_of_the_machine_stay_out_of_recipes(tmp_path):
-    start = {"weights": "/home/me/Qwen", "geometry_weights": "C:\\models\\VGGT", "names": ["~/x/y", "a/b", 3]}
-    run = write_run(tmp_path / "run", DRAWN, start=start, prepare="--raw /home/me/raw --set preset=demo")
+    start = {"weights": "/models/Qwen", "geometry_weights": "C:\\models\\VGGT", "names": ["~/x/y", "a/b", 3]}
+    run = write_run(tmp_path / "run", DRAWN, start=start, prepare="--raw /sets/raw --set preset=demo")
     (told,) = provenance(run / "model").runs
     assert told.recipe["start"] == {"weights": "Qwen", "geometry_weights": "VGGT", "names": ["y", "a/b", 3]}
     assert told.recipe["prepare"] == "--raw raw --set preset=demo"
